@@ -1,0 +1,134 @@
+"""`manifest.json`: what a bundle says of itself. The only contract between training and serving."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from app.errors import BundleError
+
+MANIFEST = "manifest.json"
+Task = Literal["localize", "detect", "explain"]
+Precision = Literal["fp32", "fp16", "int8"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TensorSpec(_Part):
+    """An input or output of a graph; a dynamic axis is given by name: `["N", 16, 16, 384]`."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+
+
+class GraphFile(_Part):
+    """One ONNX file of the bundle. `role` is visual, audio or localize (later detect and explain)."""
+
+    role: str
+    path: str = Field(pattern=r"^[A-Za-z0-9._-]+\.onnx$")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size_bytes: int = Field(gt=0)
+    opset: int
+    precision: Precision
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+class Weights(_Part):
+    """Where a set of weights comes from and under which licence it is passed on."""
+
+    name: str
+    licence: str
+    source: str
+    sha256: str | None = None
+    note: str = ""
+
+
+class AudioSpec(_Part):
+    """Windows fed to the audio graph, and the stretch of sound that speaks for a frame."""
+
+    sample_rate_hz: int
+    window_samples: int
+    hop_samples: int
+    context_s: float = Field(gt=0, description="A frame hears the windows within context_s / 2 of its time.")
+
+
+class Events(_Part):
+    """Names of the audio events in the order of the audio graph, and the score from which each counts."""
+
+    labels: tuple[str, ...]
+    thresholds: tuple[float, ...]
+
+
+class Calibration(_Part):
+    heatmap_threshold: float = Field(0.5, gt=0, lt=1)
+    presence_threshold: float = Field(0.5, gt=0, lt=1)
+    fitted_on: str
+
+
+class Metric(_Part):
+    """A measured figure: what, on which data, over how many items, with its 95 % interval."""
+
+    name: str
+    value: float
+    dataset: str
+    n: int
+    low: float | None = None
+    high: float | None = None
+    note: str = ""
+
+
+class Manifest(_Part):
+    schema_: Literal["earsight.bundle/1"] = Field("earsight.bundle/1", alias="schema")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    version: str
+    created: date
+    licence: str
+    tasks: tuple[Task, ...]
+    weights: tuple[Weights, ...]
+    training_data: tuple[str, ...]
+    training_command: str
+    encoders: dict[str, str]
+    input_size: int = Field(gt=0, description="Side S of the square frames, in pixels.")
+    sample_fps: float = Field(gt=0)
+    grid: tuple[int, int]
+    audio: AudioSpec
+    events: Events
+    calibration: Calibration
+    metrics: tuple[Metric, ...]
+    files: tuple[GraphFile, ...]
+
+    def file(self, role: str) -> GraphFile:
+        """The graph with that role. Raises BundleError if there is none."""
+        for entry in self.files:
+            if entry.role == role:
+                return entry
+        raise BundleError(f"bundle {self.name} has no {role} graph")
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Read and check `directory/manifest.json`. Raises BundleError."""
+    try:
+        return Manifest.model_validate_json((directory / MANIFEST).read_bytes())
+    except OSError as error:
+        raise BundleError(f"no readable {MANIFEST} in {directory}") from error
+    except ValidationError as error:
+        raise BundleError(f"{directory / MANIFEST}: {error}") from error
+
+
+def write_manifest(manifest: Manifest, directory: Path) -> None:
+    """Write `directory/manifest.json`, one field a line, so that changes can be reviewed."""
+    text = manifest.model_dump_json(indent=2, by_alias=True)
+    (directory / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

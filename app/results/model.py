@@ -1,0 +1,91 @@
+"""The result of an analysis, as arrays. One writer per format turns it into bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from app.media.clip import SourceInfo
+
+SCHEMA = "earsight.result/1"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """The bundle that produced a result; `provider` is the ONNX Runtime execution provider really used."""
+
+    name: str
+    version: str
+    sha256: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the reader of a result must know: a stable code and one sentence."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A sound event heard around a frame: AudioSet name and score in [0, 1]."""
+
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    heatmap: float = 0.5
+    presence: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class FrameResults:
+    """Consecutive sampled frames. Also the unit in which a running analysis reports its progress.
+
+    Attributes:
+        time_s: (T,) float64, seconds of the displayed timeline.
+        frame: (T,) int64, index of the frame in the source.
+        heatmap: (T, G, G) float32 in [0, 1], calibrated; row 0 is the top of the displayed frame.
+        presence: (T,) float32 in [0, 1], probability that what is heard has a visible source.
+        heard: for each frame the events heard, by falling score; empty in silence.
+    """
+
+    time_s: npt.NDArray[np.float64]
+    frame: npt.NDArray[np.int64]
+    heatmap: npt.NDArray[np.float32]
+    presence: npt.NDArray[np.float32]
+    heard: tuple[tuple[Heard, ...], ...]
+
+    def __len__(self) -> int:
+        return len(self.time_s)
+
+
+@dataclass(frozen=True, slots=True)
+class SoundLevel:
+    """The envelope of the sound track, for drawing.
+
+    `peak[i]` is the largest absolute sample in `[start_s + i / rate_hz, start_s + (i + 1) / rate_hz)`.
+    """
+
+    start_s: float
+    rate_hz: float
+    peak: npt.NDArray[np.float32]  # (E,) in [0, 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """All that is known about one clip. `sampling_fps` is the rate that was asked for."""
+
+    source: SourceInfo
+    model: ModelInfo
+    sampling_fps: float
+    thresholds: Thresholds
+    frames: FrameResults
+    sound: SoundLevel
+    notices: tuple[Notice, ...] = ()

@@ -1,0 +1,110 @@
+"""Every setting of the service and the command line, in one tree.
+
+Environment variables: prefix `EARSIGHT_`, groups joined by `__`, for example
+`EARSIGHT_LIMITS__MAX_UPLOAD_BYTES`. Settings are passed in; no module reads them from a global.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MiB = 1024 * 1024
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerSettings(_Group):
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 lets the system choose.")
+    max_concurrent_analyses: int = Field(1, ge=1, le=64, description="Clips analysed at the same time.")
+    max_waiting_analyses: int = Field(
+        8, ge=0, le=1024, description="Clips that may wait for a free place; more are refused with 503."
+    )
+    upload_timeout_s: float = Field(
+        120.0, gt=0, le=3600, description="Longest pause while a client sends its upload, in seconds."
+    )
+    drain_s: float = Field(
+        30.0, ge=0, le=3600, description="Time given to running work on SIGTERM, in seconds."
+    )
+
+
+class LimitSettings(_Group):
+    """Budgets for untrusted input. Headers lie, so each is checked before and during decoding."""
+
+    max_upload_bytes: int = Field(512 * MiB, ge=1024, description="Largest upload, in bytes.")
+    max_duration_s: float = Field(3600.0, gt=0, description="Longest clip, in seconds.")
+    max_pixels: int = Field(4096 * 2304, ge=4096, description="Largest frame, in pixels.")
+    max_fps: float = Field(240.0, gt=0, description="Highest frame rate that is accepted.")
+    max_frames: int = Field(220_000, ge=1, description="Most frames decoded from one clip.")
+    max_decoded_pixels: int = Field(
+        500_000_000_000, ge=4096, description="Most pixels decoded from one clip, all frames together."
+    )
+
+
+class DecodeSettings(_Group):
+    """The sandboxed decode child."""
+
+    cpu_s: int = Field(1800, ge=1, le=86_400, description="CPU time of the decode child, in seconds.")
+    stall_s: float = Field(
+        20.0,
+        gt=0,
+        le=600,
+        description="The child is killed when it delivers nothing for so long, in seconds.",
+    )
+    memory_bytes: int = Field(
+        2048 * MiB, ge=256 * MiB, description="Address space of the decode child, in bytes."
+    )
+    threads: int = Field(2, ge=1, le=64, description="Decoder threads (slice threading).")
+
+
+class InferenceSettings(_Group):
+    bundle: str = Field("default", description="Bundle that answers when a request names none.")
+    bundle_dirs: tuple[Path, ...] = Field(
+        (), description="Directories searched for bundles before the ones that ship with Earsight."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="'cuda' fails when no GPU answers; 'auto' falls back to the CPU and says so."
+    )
+    threads: int = Field(0, ge=0, le=256, description="ONNX Runtime threads; 0 takes the cores one may use.")
+    batch_frames: int = Field(4, ge=1, le=64, description="Frames encoded in one run of the visual graph.")
+    chunk_frames: int = Field(16, ge=1, le=256, description="Frames held in memory at a time.")
+    fps: float = Field(0.0, ge=0, le=60, description="Frames analysed per second; 0 takes the bundle's.")
+
+
+class OverlaySettings(_Group):
+    max_side: int = Field(1280, ge=64, le=4096, description="Longest side of the overlay video, in pixels.")
+    max_fps: float = Field(30.0, gt=0, le=120, description="Highest frame rate of the overlay video.")
+    colormap: str = Field(
+        "inferno", description="Perceptually uniform colour map (names of the cmap package)."
+    )
+    opacity: float = Field(0.65, ge=0, le=1, description="Opacity of the colour where the heatmap is 1.")
+
+
+class TelemetrySettings(_Group):
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe log line."
+    )
+    log_format: Literal["json", "text"] = Field("json", description="One JSON object a line, or plain text.")
+    metrics: bool = Field(True, description="Serve Prometheus metrics at /metrics.")
+
+
+class Settings(BaseSettings):
+    """The whole tree. `Settings()` reads the environment; pass groups to override in code."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="EARSIGHT_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    server: ServerSettings = ServerSettings()
+    limits: LimitSettings = LimitSettings()
+    decode: DecodeSettings = DecodeSettings()
+    inference: InferenceSettings = InferenceSettings()
+    overlay: OverlaySettings = OverlaySettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    scratch_dir: Path | None = Field(None, description="Where uploads are spooled; none takes the system's.")
