@@ -1,0 +1,86 @@
+"""Every format a result can be had in, for the command line and for HTTP alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from app.results.json_writer import write_json
+from app.results.model import Result
+from app.results.ndjson import write_ndjson
+from app.results.npz import write_npz
+from app.results.overlay import OverlayProgress, write_overlay
+from app.results.replacing import replacing
+from app.settings import Settings
+
+DocumentWriter = Callable[[Result, BinaryIO], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One representation of a result.
+
+    Attributes:
+        name: what `--format` and `?format=` call it.
+        media_type: its HTTP content type.
+        file_name: its name inside the directory of a result.
+        document: writes it to a binary stream from the result alone; None for the overlay, which also
+            needs the pixels and the sound of the source and therefore goes through `write_result`.
+    """
+
+    name: str
+    media_type: str
+    file_name: str
+    document: DocumentWriter | None
+
+
+FORMATS: dict[str, Format] = {
+    entry.name: entry
+    for entry in (
+        Format("json", "application/json", "result.json", write_json),
+        Format("ndjson", "application/x-ndjson", "result.ndjson", write_ndjson),
+        Format("npz", "application/x-npz", "heatmaps.npz", write_npz),
+        Format("overlay", "video/mp4", "overlay.mp4", None),
+    )
+}
+
+
+def write_result(
+    result: Result,
+    path: Path,
+    *,
+    format: Format,
+    source: Path,
+    audio: Path | None,
+    settings: Settings,
+    progress: OverlayProgress | None = None,
+) -> None:
+    """Write the result to `path`, replacing what is there; a failure leaves no file behind.
+
+    Args:
+        format: one of `FORMATS`.
+        source: the clip the result speaks of; read again for the overlay only.
+        audio: its separate sound file, if there was one.
+        settings: the groups `overlay`, `limits` and `decode` are used.
+        progress: called while the overlay is rendered.
+
+    Raises:
+        MediaError: the source could not be decoded for the overlay.
+        OSError: the file could not be written.
+    """
+    if format.document is not None:
+        with replacing(path) as part, part.open("wb") as stream:
+            format.document(result, stream)
+        return
+    write_overlay(
+        result,
+        path,
+        source=source,
+        audio=audio,
+        overlay=settings.overlay,
+        limits=settings.limits,
+        decode=settings.decode,
+        progress=progress,
+    )

@@ -1,0 +1,95 @@
+"""Where things go in the lane below the picture, from tiny square clips to wide ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_FONT_PX_AT_720 = 17  # on a picture whose short side is 720 pixels
+_FONT_PX_RANGE = (12, 40)
+_WIDE_FROM_EM = 38  # a narrower lane stacks the readout above the plot instead of beside it
+_CAPTIONS_FROM_EM = 56  # a narrower lane has no room for captions beside the curves
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in pixels of the lane; right and bottom are exclusive."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+
+@dataclass(frozen=True, slots=True)
+class LaneLayout:
+    """Sizes of one lane in pixels.
+
+    Attributes:
+        width, height: of the lane, both even.
+        font_px, row_px: text size and the height of a line of text.
+        wave, presence: the two curves; they share left and right, so one time scale.
+        captions: room for the curves' names, left of them; None where there is too little.
+        readout: the text; its first line is the presence, the others one sound each.
+        n_names: how many sounds there is room for.
+    """
+
+    width: int
+    height: int
+    font_px: int
+    row_px: int
+    wave: Box
+    presence: Box
+    captions: Box | None
+    readout: Box
+    n_names: int
+
+
+def lay_out(width: int, height: int) -> LaneLayout:
+    """The lane below a picture of this size; `width` is even."""
+    low, high = _FONT_PX_RANGE
+    font_px = min(high, max(low, round(_FONT_PX_AT_720 * min(width, height) / 720)))
+    return _beside(width, font_px) if width >= _WIDE_FROM_EM * font_px else _stacked(width, font_px)
+
+
+def _beside(width: int, font_px: int) -> LaneLayout:
+    n_names = 3
+    row_px, pad = round(1.4 * font_px), round(0.7 * font_px)
+    height = _even((n_names + 1) * row_px + 2 * pad)
+    readout_width = round(min(max(0.38 * width, 17 * font_px), 24 * font_px))
+    readout = Box(width - pad - readout_width, pad, width - pad, height - pad)
+    left = pad
+    captions = None
+    if width >= _CAPTIONS_FROM_EM * font_px:
+        captions = Box(pad, pad, pad + round(3.4 * font_px), height - pad)
+        left = captions.right + pad
+    wave, presence = _split(Box(left, pad, readout.left - 2 * pad, height - pad))
+    return LaneLayout(width, height, font_px, row_px, wave, presence, captions, readout, n_names)
+
+
+def _stacked(width: int, font_px: int) -> LaneLayout:
+    n_names = 2
+    row_px, pad = round(1.35 * font_px), round(0.6 * font_px)
+    readout = Box(pad, pad, width - pad, pad + (n_names + 1) * row_px)
+    plot_top = readout.bottom + pad // 2
+    height = _even(plot_top + 3 * font_px + pad)
+    wave, presence = _split(Box(pad, plot_top, width - pad, height - pad))
+    return LaneLayout(width, height, font_px, row_px, wave, presence, None, readout, n_names)
+
+
+def _split(plot: Box) -> tuple[Box, Box]:
+    gap = max(2, round(0.07 * plot.height))
+    middle = plot.top + round(0.58 * plot.height)
+    wave = Box(plot.left, plot.top, plot.right, middle)
+    return wave, Box(plot.left, middle + gap, plot.right, plot.bottom)
+
+
+def _even(n: int) -> int:
+    return n + n % 2

@@ -1,0 +1,75 @@
+"""Small results made by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from app.media.clip import SourceInfo
+from app.results.model import FrameResults, Heard, ModelInfo, Notice, Result, SoundLevel, Thresholds
+
+MakeResult = Callable[..., Result]
+
+
+def _source(*, width: int, height: int, duration_s: float, has_audio: bool) -> SourceInfo:
+    return SourceInfo(
+        kind="video",
+        width=width,
+        height=height,
+        rotation_deg=0,
+        duration_s=duration_s,
+        fps=25.0,
+        container="mov,mp4,m4a,3gp,3g2,mj2",
+        video_codec="h264",
+        audio_codec="aac" if has_audio else None,
+        has_audio=has_audio,
+        size_bytes=1234,
+        sha256="ab" * 32,
+    )
+
+
+@pytest.fixture
+def make_result() -> MakeResult:
+    """A result over a heatmap (T, G, G); everything else has plain values that can be overridden."""
+
+    def make(
+        heatmap: np.ndarray,
+        *,
+        times_s: list[float] | None = None,
+        presence: list[float] | None = None,
+        heard: tuple[tuple[Heard, ...], ...] | None = None,
+        size: tuple[int, int] = (64, 48),
+        duration_s: float = 1.0,
+        peak: np.ndarray | None = None,
+        has_audio: bool = True,
+    ) -> Result:
+        n = len(heatmap)
+        times = np.arange(n) * 0.25 if times_s is None else np.asarray(times_s)
+        frames = FrameResults(
+            time_s=times.astype(np.float64),
+            frame=np.rint(times * 25).astype(np.int64),
+            heatmap=heatmap.astype(np.float32),
+            presence=np.asarray([0.9] * n if presence is None else presence, np.float32),
+            heard=((Heard("Dog", 0.8),),) * n if heard is None else heard,
+        )
+        return Result(
+            source=_source(width=size[0], height=size[1], duration_s=duration_s, has_audio=has_audio),
+            model=ModelInfo("tiny", "1.0", "cd" * 32, "CPUExecutionProvider"),
+            sampling_fps=4.0,
+            thresholds=Thresholds(),
+            frames=frames,
+            sound=SoundLevel(0.0, 50.0, np.zeros(0, np.float32) if peak is None else peak),
+            notices=(Notice("audio_missing", "There is no sound."),),
+        )
+
+    return make
+
+
+@pytest.fixture
+def small_result(make_result: MakeResult) -> Result:
+    """Two frames on a 2 by 2 grid: a dog in the lower left, then silence."""
+    heatmap = np.array([[[0.0, 0.2], [1.0, 0.4]], [[0.0, 0.0], [0.0, 0.0]]])
+    heard = ((Heard("Dog", 0.87654321), Heard("Bark", 0.5)), ())
+    return make_result(heatmap, times_s=[0.0, 1 / 3], presence=[0.93, 0.0], heard=heard)

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import base64
+import io
+import json
+
+import numpy as np
+import pytest
+
+from app.results.json_writer import frame_document, result_document, write_json
+from app.results.model import Result
+
+
+def _written(result: Result) -> dict:
+    stream = io.BytesIO()
+    write_json(result, stream)
+    return json.loads(stream.getvalue())
+
+
+def test_document_of_a_small_result_is_as_worked_out_by_hand(small_result):
+    document = _written(small_result)
+    assert document == {
+        "schema": "earsight.result/1",
+        "source": {
+            "kind": "video",
+            "width": 64,
+            "height": 48,
+            "rotation_deg": 0,
+            "duration_s": 1.0,
+            "fps": 25.0,
+            "container": "mov,mp4,m4a,3gp,3g2,mj2",
+            "video_codec": "h264",
+            "audio_codec": "aac",
+            "has_audio": True,
+            "size_bytes": 1234,
+            "sha256": "ab" * 32,
+        },
+        "model": {
+            "name": "tiny",
+            "version": "1.0",
+            "sha256": "cd" * 32,
+            "provider": "CPUExecutionProvider",
+        },
+        "sampling": {"fps": 4.0, "frames": 2},
+        "thresholds": {"heatmap": 0.5, "presence": 0.5},
+        "warnings": [{"code": "audio_missing", "detail": "There is no sound."}],
+        "frames": [
+            {
+                "time_s": 0.0,
+                "frame": 0,
+                "presence": 0.93,
+                "silence": False,
+                "heard": [{"label": "Dog", "score": 0.8765}, {"label": "Bark", "score": 0.5}],
+                "heatmap": {
+                    "grid": [2, 2],
+                    "scale": [0, 1],
+                    "data": base64.b64encode(bytes([0, 51, 255, 102])).decode(),
+                    "peak": {"x": 0.25, "y": 0.75, "score": 1.0},
+                },
+            },
+            {
+                "time_s": 0.333333,
+                "frame": 8,
+                "presence": 0.0,
+                "silence": True,
+                "heard": [],
+                "heatmap": {
+                    "grid": [2, 2],
+                    "scale": [0, 1],
+                    "data": "AAAAAA==",
+                    "peak": {"x": 0.25, "y": 0.25, "score": 0.0},
+                },
+            },
+        ],
+    }
+
+
+def test_streamed_document_equals_the_one_built_whole(small_result):
+    assert _written(small_result) == result_document(small_result)
+
+
+def test_result_without_frames_is_valid_json(make_result):
+    assert _written(make_result(np.zeros((0, 2, 2))))["frames"] == []
+
+
+def test_heatmap_survives_base64_within_one_step(make_result):
+    heatmap = np.random.default_rng(0).random((3, 16, 16)).astype(np.float32)
+    result = make_result(heatmap)
+    for index in range(3):
+        data = base64.b64decode(frame_document(result.frames, index)["heatmap"]["data"])
+        back = np.frombuffer(data, np.uint8).reshape(16, 16) / 255
+        assert np.abs(back - heatmap[index]).max() <= 0.5 / 255 + 1e-6
+
+
+def test_scale_is_the_same_for_a_faint_frame(make_result):
+    faint = make_result(np.full((1, 2, 2), 2 / 255))
+    document = frame_document(faint.frames, 0)["heatmap"]
+    assert document["scale"] == [0, 1]
+    assert base64.b64decode(document["data"]) == bytes([2, 2, 2, 2])
+
+
+def test_writing_holds_one_frame_at_a_time(make_result):
+    n = 300
+    longest = 0
+
+    class Counting(io.BytesIO):
+        def write(self, data):
+            nonlocal longest
+            longest = max(longest, len(data))
+            return super().write(data)
+
+    stream = Counting()
+    write_json(make_result(np.zeros((n, 16, 16))), stream)
+    assert len(json.loads(stream.getvalue())["frames"]) == n
+    assert longest < len(stream.getvalue()) / 100
+
+
+def test_number_that_json_cannot_hold_is_refused(make_result):
+    broken = make_result(np.zeros((1, 2, 2)), presence=[float("nan")])
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        _written(broken)
