@@ -1,0 +1,188 @@
+"""A bundle of a few kilobytes whose answers can be worked out by hand.
+
+It sees 32 x 32 pixels in a grid of 4 x 4 cells and hears windows of 0.2 s every 0.1 s:
+
+* tokens: mean colour of each cell in [0, 1]; class map: softmax over the mean colour of each quarter;
+* loudness of a window: twice its largest sample, at most 1; scores: Tone = loudness, Music = 0.6 loudness,
+  Silence = 1 - loudness, Thunder = 0; embedding: (loudness, 1);
+* heatmap: brightness of the cell times the largest event; presence: the largest value of the heatmap.
+
+So with a tone of amplitude 0.5 or more a white square on black lights exactly the cells that it fills.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from app.inference.manifest import (
+    AudioSpec,
+    Calibration,
+    Events,
+    GraphFile,
+    Manifest,
+    TensorSpec,
+    Weights,
+    sha256_of,
+    write_manifest,
+)
+
+SIZE, CELLS = 32, 4
+WINDOW_SAMPLES, HOP_SAMPLES, CONTEXT_S = 3200, 1600, 0.4
+LABELS = ("Tone", "Music", "Silence", "Thunder")
+THRESHOLDS = (0.1, 0.3, 0.1, 0.1)
+
+_DTYPES = {"uint8": TensorProto.UINT8, "float32": TensorProto.FLOAT}
+
+FRAMES = TensorSpec(name="frames", dtype="uint8", shape=("N", SIZE, SIZE, 3))
+TOKENS = TensorSpec(name="tokens", dtype="float32", shape=("N", CELLS, CELLS, 3))
+CLASS_MAP = TensorSpec(name="class_map", dtype="float32", shape=("N", 2, 2, 3))
+WINDOWS = TensorSpec(name="windows", dtype="float32", shape=("W", WINDOW_SAMPLES))
+SCORES = TensorSpec(name="scores", dtype="float32", shape=("W", len(LABELS)))
+EMBEDDING = TensorSpec(name="embedding", dtype="float32", shape=("W", 2))
+EVENTS = TensorSpec(name="events", dtype="float32", shape=("N", len(LABELS)))
+HEATMAP = TensorSpec(name="heatmap", dtype="float32", shape=("N", CELLS, CELLS))
+PRESENCE = TensorSpec(name="presence", dtype="float32", shape=("N",))
+
+
+def visual_graph() -> onnx.ModelProto:
+    nodes = [
+        helper.make_node("Cast", ["frames"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Div", ["float", "white"], ["unit"]),
+        helper.make_node("Transpose", ["unit"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("AveragePool", ["planes"], ["cells"], kernel_shape=[8, 8], strides=[8, 8]),
+        helper.make_node("Transpose", ["cells"], ["tokens"], perm=[0, 2, 3, 1]),
+        helper.make_node("AveragePool", ["planes"], ["quarters"], kernel_shape=[16, 16], strides=[16, 16]),
+        helper.make_node("Transpose", ["quarters"], ["colours"], perm=[0, 2, 3, 1]),
+        helper.make_node("Softmax", ["colours"], ["class_map"], axis=-1),
+    ]
+    return _model("visual", nodes, (FRAMES,), (TOKENS, CLASS_MAP), {"white": np.float32(255)})
+
+
+def audio_graph() -> onnx.ModelProto:
+    nodes = [
+        helper.make_node("Abs", ["windows"], ["level"]),
+        helper.make_node("ReduceMax", ["level"], ["peak"], axes=[1], keepdims=1),
+        helper.make_node("Mul", ["peak", "two"], ["doubled"]),
+        helper.make_node("Clip", ["doubled", "zero", "one"], ["loudness"]),
+        helper.make_node("Mul", ["loudness", "slope"], ["sloped"]),
+        helper.make_node("Add", ["sloped", "offset"], ["scores"]),
+        helper.make_node("Mul", ["loudness", "zero"], ["nothing"]),
+        helper.make_node("Add", ["nothing", "one"], ["ones"]),
+        helper.make_node("Concat", ["loudness", "ones"], ["embedding"], axis=1),
+    ]
+    constants = {
+        "zero": np.float32(0),
+        "one": np.float32(1),
+        "two": np.float32(2),
+        "slope": np.array([1, 0.6, -1, 0], np.float32),
+        "offset": np.array([0, 0, 1, 0], np.float32),
+    }
+    return _model("audio", nodes, (WINDOWS,), (SCORES, EMBEDDING), constants)
+
+
+def localize_graph() -> onnx.ModelProto:
+    nodes = [
+        helper.make_node("ReduceMean", ["tokens"], ["brightness"], axes=[3], keepdims=0),
+        helper.make_node("ReduceMax", ["events"], ["loudest"], axes=[1], keepdims=1),
+        helper.make_node("Unsqueeze", ["loudest", "last"], ["loudest_cell"]),
+        # The class map has a part in the sum, as an input that nothing reads could be dropped.
+        helper.make_node("ReduceMean", ["class_map"], ["mean_class"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Mul", ["mean_class", "zero"], ["nothing"]),
+        helper.make_node("Mul", ["brightness", "loudest_cell"], ["heatmap"]),
+        helper.make_node("ReduceMax", ["heatmap"], ["brightest"], axes=[1, 2], keepdims=0),
+        helper.make_node("Add", ["brightest", "nothing"], ["presence"]),
+    ]
+    constants = {"zero": np.float32(0), "last": np.array([2], np.int64)}
+    return _model("localize", nodes, (TOKENS, CLASS_MAP, EVENTS), (HEATMAP, PRESENCE), constants)
+
+
+def write_tiny_bundle(root: Path, *, name: str = "tiny", version: str = "1") -> Path:
+    """Write the bundle to `root/name` and return that directory."""
+    directory = root / name
+    directory.mkdir(parents=True)
+    files = [
+        write_graph(directory, "visual", visual_graph(), (FRAMES,), (TOKENS, CLASS_MAP)),
+        write_graph(directory, "audio", audio_graph(), (WINDOWS,), (SCORES, EMBEDDING)),
+        write_graph(
+            directory, "localize", localize_graph(), (TOKENS, CLASS_MAP, EVENTS), (HEATMAP, PRESENCE)
+        ),
+    ]
+    write_manifest(tiny_manifest(files, name=name, version=version), directory)
+    return directory
+
+
+def write_graph(
+    directory: Path,
+    role: str,
+    model: onnx.ModelProto,
+    inputs: tuple[TensorSpec, ...],
+    outputs: tuple[TensorSpec, ...],
+) -> GraphFile:
+    """Write `role.onnx` and return its entry for the manifest."""
+    path = directory / f"{role}.onnx"
+    onnx.save(model, path)
+    return GraphFile(
+        role=role,
+        path=path.name,
+        sha256=sha256_of(path),
+        size_bytes=path.stat().st_size,
+        opset=17,
+        precision="fp32",
+        inputs=inputs,
+        outputs=outputs,
+    )
+
+
+def tiny_manifest(files: list[GraphFile], *, name: str, version: str) -> Manifest:
+    return Manifest(
+        name=name,
+        version=version,
+        created=date(2026, 1, 1),
+        licence="CC0-1.0",
+        tasks=("localize",),
+        weights=(Weights(name="none", licence="CC0-1.0", source="written by hand"),),
+        training_data=(),
+        training_command="none",
+        encoders={"visual": "mean colour", "audio": "peak level"},
+        input_size=SIZE,
+        sample_fps=4.0,
+        grid=(CELLS, CELLS),
+        audio=AudioSpec(
+            sample_rate_hz=16_000,
+            window_samples=WINDOW_SAMPLES,
+            hop_samples=HOP_SAMPLES,
+            context_s=CONTEXT_S,
+        ),
+        events=Events(labels=LABELS, thresholds=THRESHOLDS),
+        calibration=Calibration(fitted_on="nothing"),
+        metrics=(),
+        files=tuple(files),
+    )
+
+
+def _model(
+    name: str,
+    nodes: list[onnx.NodeProto],
+    inputs: tuple[TensorSpec, ...],
+    outputs: tuple[TensorSpec, ...],
+    constants: dict[str, np.ndarray],
+) -> onnx.ModelProto:
+    graph = helper.make_graph(
+        nodes,
+        name,
+        [_value(spec) for spec in inputs],
+        [_value(spec) for spec in outputs],
+        [numpy_helper.from_array(np.asarray(value), key) for key, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def _value(spec: TensorSpec) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(spec.name, _DTYPES[spec.dtype], spec.shape)
