@@ -6,6 +6,7 @@ EarsightError
 │   ├── NotFound                not_found
 │   ├── NotAcceptable           not_acceptable
 │   ├── UploadTooLarge          upload_too_large
+│   ├── UploadTimeout           upload_timeout
 │   └── MediaError              something about the bytes themselves
 │       ├── UnsupportedMedia    unsupported_media
 │       ├── MediaCorrupt        media_corrupt
@@ -67,6 +68,11 @@ class NotAcceptable(InputError):
 class UploadTooLarge(InputError):
     code = "upload_too_large"
     title = "Upload too large"
+
+
+class UploadTimeout(InputError):
+    code = "upload_timeout"
+    title = "Upload too slow"
 
 
 class MediaError(InputError):

@@ -1,0 +1,124 @@
+"""What FastAPI cannot derive: the multipart body that we read ourselves and the formats of a result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic.json_schema import models_json_schema
+
+from app.api.problems import MEDIA_TYPE
+from app.api.schemas import PROBLEM_EXAMPLE, AnalysisOptions, Problem, ResultDocument
+from app.results.formats import FORMATS
+
+_BINARY = {"type": "string", "format": "binary"}
+
+ANALYSIS_BODY: dict[str, Any] = {
+    "parameters": [
+        {"name": name, "in": "query", "required": False, "schema": schema}
+        for name, schema in AnalysisOptions.model_json_schema()["properties"].items()
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "file": {**_BINARY, "description": "The video or the still image."},
+                        "audio": {
+                            **_BINARY,
+                            "description": "A separate sound file for a still image or a silent video.",
+                        },
+                        **AnalysisOptions.model_json_schema()["properties"],
+                    },
+                }
+            }
+        },
+    },
+}
+
+RESULT_EXAMPLE: dict[str, Any] = {
+    "schema": "earsight.result/1",
+    "source": {
+        "kind": "video",
+        "width": 1280,
+        "height": 720,
+        "rotation_deg": 0,
+        "duration_s": 10.0,
+        "fps": 25.0,
+        "container": "mov,mp4,m4a,3gp,3g2,mj2",
+        "video_codec": "h264",
+        "audio_codec": "aac",
+        "has_audio": True,
+        "size_bytes": 1832114,
+        "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    },
+    "model": {
+        "name": "default",
+        "version": "1.0.0",
+        "sha256": "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752",
+        "provider": "CPUExecutionProvider",
+    },
+    "sampling": {"fps": 4.0, "frames": 1},
+    "thresholds": {"heatmap": 0.5, "presence": 0.5},
+    "warnings": [],
+    "frames": [
+        {
+            "time_s": 0.0,
+            "frame": 0,
+            "presence": 0.93,
+            "silence": False,
+            "heard": [{"label": "Dog", "score": 0.87}],
+            "heatmap": {
+                "grid": [2, 2],
+                "scale": [0, 1],
+                "data": "AAzNBQ==",
+                "peak": {"x": 0.25, "y": 0.75, "score": 0.8039},
+            },
+        }
+    ],
+}
+
+
+def problem_response(description: str) -> dict[str, Any]:
+    """The OpenAPI entry of an error."""
+    return {
+        "description": description,
+        "content": {
+            MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": PROBLEM_EXAMPLE}
+        },
+    }
+
+
+def add_problem_schema(app: FastAPI) -> None:
+    """Describe problems among the components: FastAPI itself would promise them as `application/json`."""
+    _, definitions = models_json_schema(
+        [(Problem, "serialization")], ref_template="#/components/schemas/{model}"
+    )
+    app.openapi()["components"]["schemas"].update(definitions["$defs"])
+
+
+def _result_content() -> dict[str, Any]:
+    content: dict[str, Any] = {entry.media_type: {"schema": _BINARY} for entry in FORMATS.values()}
+    content[FORMATS["json"].media_type] = {"example": RESULT_EXAMPLE}
+    content[FORMATS["ndjson"].media_type] = {"schema": {"type": "string"}}
+    return content
+
+
+ANALYSIS_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": ResultDocument,
+        "description": "The result, in the format that `format` or the Accept header asks for.",
+        "content": _result_content(),
+    },
+    404: problem_response("There is no such bundle."),
+    406: problem_response("There is no such format."),
+    408: problem_response("The client stopped sending."),
+    413: problem_response("The upload is too large."),
+    415: problem_response("Not multipart, or not a container or codec that is accepted."),
+    422: problem_response("The request or the media cannot be used; `code` says why."),
+    503: problem_response("Too much work is waiting; try again after Retry-After."),
+}

@@ -1,0 +1,197 @@
+"""The documents of the API as pydantic models, for OpenAPI. Results themselves come from their writers."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.inference.manifest import Manifest, Metric, Task, Weights
+
+Unit = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AnalysisOptions(_Document):
+    """Options of an analysis, as form fields or as query parameters."""
+
+    fps: float | None = Field(
+        None, gt=0, le=60, description="Frames analysed per second of video; none takes the server's."
+    )
+    model: str | None = Field(
+        None, max_length=100, description="Name of a bundle; none takes the server's.", examples=["default"]
+    )
+    format: str | None = Field(
+        None, max_length=32, description="Format of the answer; wins over Accept.", examples=["overlay"]
+    )
+
+
+class Source(_Document):
+    kind: Literal["video", "image"]
+    width: int = Field(description="Displayed width in pixels, after rotation.")
+    height: int
+    rotation_deg: int
+    duration_s: float
+    fps: float = Field(description="Average frame rate; 0 for an image.")
+    container: str
+    video_codec: str
+    audio_codec: str | None
+    has_audio: bool
+    size_bytes: int
+    sha256: str
+
+
+class Model(_Document):
+    name: str
+    version: str
+    sha256: str
+    provider: str = Field(description="The ONNX Runtime execution provider that was really used.")
+
+
+class Sampling(_Document):
+    fps: float
+    frames: int | None = Field(description="Number of frames; null while the analysis runs.")
+
+
+class ThresholdValues(_Document):
+    heatmap: Unit
+    presence: Unit
+
+
+class Warning_(_Document):
+    model_config = ConfigDict(title="Warning")
+
+    code: str = Field(examples=["no_audio_stream"])
+    detail: str
+
+
+class HeardEvent(_Document):
+    label: str = Field(description="AudioSet name.", examples=["Dog"])
+    score: Unit
+
+
+class Peak(_Document):
+    x: Unit = Field(description="Fraction of the displayed width.")
+    y: Unit
+    score: Unit
+
+
+class Heatmap(_Document):
+    grid: tuple[int, int] = Field(description="Rows and columns.")
+    scale: tuple[float, float] = Field(description="What 0 and 255 stand for.")
+    data: str = Field(description="uint8 values row by row from the top left, in base64.")
+    peak: Peak
+
+
+class Frame(_Document):
+    time_s: float = Field(description="Seconds of the displayed timeline.")
+    frame: int = Field(description="Index of the frame in the source.")
+    presence: Unit = Field(description="Probability that what is heard has a visible source.")
+    silence: bool
+    heard: tuple[HeardEvent, ...]
+    heatmap: Heatmap
+
+
+class ResultHead(_Document):
+    """First line of an NDJSON answer, and again its last line, then with the number of frames."""
+
+    schema_: Literal["earsight.result/1"] = Field(alias="schema")
+    source: Source
+    model: Model
+    sampling: Sampling
+    thresholds: ThresholdValues
+    warnings: tuple[Warning_, ...]
+
+
+class ResultDocument(ResultHead):
+    """A whole result."""
+
+    frames: tuple[Frame, ...]
+
+
+class InvalidParameter(_Document):
+    pointer: str
+    detail: str
+
+
+class Problem(_Document):
+    """An error (RFC 9457). `code` is stable; `detail` is for people and may change."""
+
+    type: str = Field(examples=["urn:earsight:problem:media_corrupt"])
+    title: str
+    status: int
+    detail: str
+    code: str = Field(examples=["media_corrupt"])
+    request_id: str | None
+    limit: float | int | str | None = Field(None, description="The value that was exceeded.")
+    setting: str | None = Field(None, description="The setting of the server that changes the limit.")
+    errors: tuple[InvalidParameter, ...] | None = None
+
+
+class ModelCard(_Document):
+    """A bundle in short."""
+
+    name: str
+    version: str
+    created: date
+    licence: str
+    tasks: tuple[Task, ...]
+    default: bool = Field(description="Whether it answers when a request names none.")
+    loaded: bool
+    input_size: int = Field(description="Side of the square frames it sees, in pixels.")
+    sample_fps: float
+    grid: tuple[int, int]
+    weights: tuple[Weights, ...]
+    metrics: tuple[Metric, ...]
+
+
+class ModelList(_Document):
+    models: tuple[ModelCard, ...]
+
+
+class ModelDetail(_Document):
+    """A bundle in full. `model` is null until the bundle has answered its first request."""
+
+    model: Model | None
+    manifest: Manifest
+
+
+class Liveness(_Document):
+    status: Literal["ok"] = "ok"
+
+
+class CheckResult(_Document):
+    ok: bool
+    detail: str
+
+
+class ReadinessReport(_Document):
+    ready: bool
+    checks: dict[str, CheckResult]
+
+
+class VersionReport(_Document):
+    """Versions of all that shapes a result."""
+
+    earsight: str
+    python: str
+    onnxruntime: str
+    av: str
+    ffmpeg: dict[str, str] = Field(description="The FFmpeg libraries inside PyAV.")
+    model: Model
+
+
+PROBLEM_EXAMPLE = {
+    "type": "urn:earsight:problem:limits_exceeded",
+    "title": "A limit was exceeded",
+    "status": 422,
+    "detail": "frames of 8192x8192 pixels are larger than 9437184 pixels",
+    "code": "limits_exceeded",
+    "request_id": "8f14e45fceea167a5a36dedd4bea2543",
+    "limit": 9437184,
+    "setting": "EARSIGHT_LIMITS__MAX_PIXELS",
+}

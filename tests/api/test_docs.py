@@ -1,0 +1,42 @@
+"""docs/api.md says what the code does."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from app import errors
+from app.api import problems
+from app.results.formats import FORMATS
+
+PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+ROWS = {code: int(status) for status, code in re.findall(r"^\| (\d{3}) \| `(\w+)` \|", PAGE, re.MULTILINE)}
+
+
+def test_every_code_is_listed_with_its_status():
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    expected = {kind.code: problems.status_of(kind("x")) for kind in kinds if hasattr(kind, "code")}
+    assert expected | {"method_not_allowed": 405} == ROWS
+
+
+def test_every_format_is_listed_with_its_media_type():
+    for entry in FORMATS.values():
+        assert re.search(rf"^\| `{entry.name}` \| `{re.escape(entry.media_type)}`", PAGE, re.MULTILINE)
+
+
+def test_every_route_is_listed(ask):
+    document = ask("GET", "/openapi.json").json()
+    routes = {f"{method.upper()} {path}" for path, ways in document["paths"].items() for method in ways}
+    listed = set(re.findall(r"^\| `((?:GET|POST) /[^`]*)` \|", PAGE, re.MULTILINE))
+    assert listed == routes
+
+
+def test_every_setting_that_is_named_exists():
+    settings = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
+    for name in re.findall(r"EARSIGHT_\w+", PAGE):
+        assert f"`{name}`" in settings
+
+
+@pytest.mark.parametrize("word", ["0.5", "255", "base64"])
+def test_meaning_of_the_heatmap_is_told(word):
+    assert word in PAGE
