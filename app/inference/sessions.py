@@ -1,0 +1,227 @@
+"""ONNX Runtime sessions: which device they run on, with how many threads, in batches of which size."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from app.errors import BundleError, InternalError, ModelNotReady
+from app.inference.cores import usable_cores
+from app.inference.manifest import GraphFile, Precision, TensorSpec
+from app.settings import InferenceSettings
+
+logger = logging.getLogger(__name__)
+
+Provider = Literal["CPUExecutionProvider", "CUDAExecutionProvider"]
+CPU: Provider = "CPUExecutionProvider"
+CUDA: Provider = "CUDAExecutionProvider"
+
+# What a device runs best comes first.
+PRECISIONS: dict[Provider, tuple[Precision, ...]] = {
+    CPU: ("int8", "fp32", "fp16"),
+    CUDA: ("fp16", "fp32", "int8"),
+}
+
+# A GPU plans its kernels anew for each shape, so there a batch is padded up to one of these.
+GPU_BUCKETS = (1, 2, 4, 8, 16)
+
+_CUDA_OPTIONS = {
+    "arena_extend_strategy": "kSameAsRequested",
+    "cudnn_conv_algo_search": "HEURISTIC",  # the exhaustive search would run once per bucket
+}
+
+
+class ProviderMissing(Exception):
+    """The execution provider that was asked for does not work on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the graphs of a bundle run.
+
+    Attributes:
+        provider: the execution provider.
+        threads: threads inside one operator, on the CPU.
+        buckets: rising batch sizes that are padded to; empty where any batch runs as it is.
+    """
+
+    provider: Provider
+    threads: int
+    buckets: tuple[int, ...]
+
+
+def placements(settings: InferenceSettings) -> tuple[Placement, ...]:
+    """The placements to be tried, the preferred one first.
+
+    Raises ModelNotReady if the device is `cuda` and this ONNX Runtime has no CUDA provider, or if there
+    is no ONNX Runtime.
+    """
+    threads = settings.threads or usable_cores()
+    cpu = Placement(CPU, threads, ())
+    cuda = Placement(CUDA, threads, GPU_BUCKETS)
+    if settings.device == "cpu":
+        return (cpu,)
+    built_in = CUDA in _onnxruntime().get_available_providers()
+    if settings.device == "auto":
+        return (cuda, cpu) if built_in else (cpu,)
+    if not built_in:
+        raise cuda_missing("this ONNX Runtime was built without it; install 'earsight[gpu]'")
+    return (cuda,)
+
+
+def cuda_missing(reason: str) -> ModelNotReady:
+    """The error for a hard demand of a GPU that cannot be met."""
+    return ModelNotReady(
+        f"the device 'cuda' was asked for, but no GPU answers: {reason}", setting="EARSIGHT_INFERENCE__DEVICE"
+    )
+
+
+class Runner(Protocol):
+    """Runs one graph: a `GraphRunner`, or something around one that watches it."""
+
+    @property
+    def entry(self) -> GraphFile: ...
+
+    @property
+    def buckets(self) -> tuple[int, ...]: ...
+
+    def run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.float32]]: ...
+
+
+def runtime_version() -> str:
+    """The version of ONNX Runtime. Raises ModelNotReady if there is none."""
+    return str(_onnxruntime().__version__)
+
+
+class GraphRunner:
+    """One graph, ready to run. Safe to share between threads; one runs at a time, since each run already
+    uses all the cores.
+
+    Attributes:
+        entry: what the manifest says of the graph.
+        buckets: as in `Placement`.
+        session: the `onnxruntime.InferenceSession`.
+    """
+
+    def __init__(self, model: bytes, entry: GraphFile, *, placement: Placement) -> None:
+        """Build the session.
+
+        Raises:
+            BundleError: the runtime refuses the model, or its inputs and outputs are not those of `entry`.
+            ProviderMissing: the provider of the placement does not work here.
+        """
+        self.entry = entry
+        self.buckets = placement.buckets
+        self._lock = threading.Lock()
+        self.session = _session(model, entry, placement)
+        _check_interface("input", entry.path, declared=entry.inputs, found=self.session.get_inputs())
+        _check_interface("output", entry.path, declared=entry.outputs, found=self.session.get_outputs())
+        self._outputs = [spec.name for spec in entry.outputs]
+
+    def run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.float32]]:
+        """Run on inputs that share their first axis N, in pieces no larger than the largest bucket.
+
+        Returns:
+            The outputs by name, each (N, ...).
+
+        Raises:
+            InternalError: the runtime failed.
+        """
+        count = len(next(iter(feeds.values())))
+        largest = self.buckets[-1] if self.buckets else count
+        pieces = [
+            self._run_piece({name: values[start : start + largest] for name, values in feeds.items()})
+            for start in range(0, count, max(1, largest))
+        ]
+        if len(pieces) == 1:
+            return pieces[0]
+        return {name: np.concatenate([piece[name] for piece in pieces]) for name in self._outputs}
+
+    def _run_piece(self, feeds: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.float32]]:
+        count = len(next(iter(feeds.values())))
+        padding = next((bucket - count for bucket in self.buckets if bucket >= count), 0)
+        if padding:
+            feeds = {name: _pad(values, padding) for name, values in feeds.items()}
+        with self._lock:
+            try:
+                outputs = self.session.run(self._outputs, feeds)
+            except Exception as error:  # the classes of ONNX Runtime have no public base
+                raise InternalError(f"{self.entry.path} failed: {error}") from error
+        return {name: values[:count] for name, values in zip(self._outputs, outputs, strict=True)}
+
+
+def _pad(values: npt.NDArray[Any], rows: int) -> npt.NDArray[Any]:
+    return np.concatenate([values, np.repeat(values[-1:], rows, axis=0)])
+
+
+def _onnxruntime() -> Any:
+    try:
+        import onnxruntime  # here, since `earsight --help` need not wait for it
+    except ImportError as error:
+        raise ModelNotReady(
+            "ONNX Runtime is not installed; install 'earsight[cpu]' or, for an NVIDIA GPU, 'earsight[gpu]'"
+        ) from error
+    return onnxruntime
+
+
+def _session(model: bytes, entry: GraphFile, placement: Placement) -> Any:
+    ort = _onnxruntime()
+    options = ort.SessionOptions()
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.intra_op_num_threads = placement.threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Threads that spin while they wait take the cores from the decoder and from the other graphs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    providers: list[Any] = [CPU]
+    if placement.provider == CUDA:
+        ort.preload_dlls()
+        providers = [(CUDA, _CUDA_OPTIONS), CPU]
+    try:
+        # The runtime's own fallback would take the CPU without an error.
+        session = ort.InferenceSession(model, options, providers=providers, enable_fallback=0)
+    except Exception as error:  # the classes of ONNX Runtime have no public base
+        if placement.provider == CUDA:
+            raise ProviderMissing(str(error)) from error
+        raise BundleError(f"ONNX Runtime refuses {entry.path}: {error}") from error
+    if session.get_providers()[0] != placement.provider:
+        raise ProviderMissing(f"ONNX Runtime chose {session.get_providers()[0]}")
+    return session
+
+
+def _check_interface(kind: str, path: str, *, declared: tuple[TensorSpec, ...], found: Any) -> None:
+    by_name = {argument.name: argument for argument in found}
+    if set(by_name) != {spec.name for spec in declared}:
+        names = sorted(by_name), sorted(spec.name for spec in declared)
+        raise BundleError(f"{path} has the {kind}s {names[0]}, the manifest says {names[1]}")
+    for spec in declared:
+        argument = by_name[spec.name]
+        if _dtype(argument.type) != spec.dtype:
+            raise BundleError(
+                f"{path}: {kind} {spec.name} is {_dtype(argument.type)}, the manifest says {spec.dtype}"
+            )
+        if not _shapes_agree(spec.shape, argument.shape):
+            raise BundleError(
+                f"{path}: {kind} {spec.name} is {argument.shape}, the manifest says {list(spec.shape)}"
+            )
+
+
+def _dtype(onnx_type: str) -> str:
+    """`tensor(float)` to `float32`; numpy's names, since the manifest uses them."""
+    inner = onnx_type.removeprefix("tensor(").removesuffix(")")
+    return {"float": "float32", "double": "float64"}.get(inner, inner)
+
+
+def _shapes_agree(declared: tuple[int | str, ...], found: list[int | str | None]) -> bool:
+    """Whether the ranks and all axes fixed in both agree. Exporters lose the size of some output axes;
+    the warm-up compares those with real outputs."""
+    return len(declared) == len(found) and all(
+        isinstance(left, str) or not isinstance(right, int) or left == right
+        for left, right in zip(declared, found, strict=True)
+    )

@@ -1,0 +1,209 @@
+"""One clip from its file to its result, chunk by chunk, in memory that does not grow with its length."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from app.errors import Canceled, InvalidRequest
+from app.inference.bundle import Bundle
+from app.inference.manifest import Manifest, Task
+from app.media.clip import ClipChunk, SourceInfo
+from app.media.stream import ClipStream, open_clip
+from app.pipeline.encode import ChunkEncoder, sound_margin_s
+from app.pipeline.envelope import Envelope
+from app.pipeline.features import Features
+from app.pipeline.localize import localize, unheard
+from app.results.model import FrameResults, Notice, Result, Thresholds
+from app.settings import Settings
+
+MAX_FPS = 60.0
+
+NO_AUDIO = Notice(
+    "no_audio",
+    "There is no sound in this clip, so there is nothing to localise: every heatmap and presence is 0."
+    " Pass the sound as a separate audio file.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AnalyzeOptions:
+    """What to do with a clip.
+
+    Attributes:
+        fps: frames analysed per second, up to `MAX_FPS`; None takes the setting, or else the bundle's rate.
+        tasks: what to compute; all tasks share one decoding and one encoding.
+    """
+
+    fps: float | None = None
+    tasks: tuple[Task, ...] = ("localize",)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an analysis has come: frames done, time of the last one, and the length of the clip."""
+
+    frames_done: int
+    time_s: float
+    duration_s: float
+
+
+def analyze(
+    path: Path,
+    *,
+    bundle: Bundle,
+    settings: Settings,
+    options: AnalyzeOptions,
+    audio: Path | None = None,
+    on_source: Callable[[SourceInfo], None] | None = None,
+    on_frames: Callable[[FrameResults], None] | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    cancel: threading.Event | None = None,
+) -> Result:
+    """Localise the sound of a clip.
+
+    Args:
+        path: the clip, or a still image.
+        audio: a separate sound file that takes the place of the clip's own sound.
+        on_source: gets the facts about the clip as soon as they are known, before any frame.
+        on_frames: gets the frames of each batch, in order, as soon as they are done.
+        progress: called after each batch.
+        cancel: set it from another thread to stop within a batch.
+
+    Raises:
+        InvalidRequest: an option is out of bounds, or the bundle does not offer a task.
+        MediaError: the clip cannot be used.
+        Canceled: `cancel` was set.
+        InternalError: a graph failed.
+    """
+    fps = sampling_fps(options, settings=settings, manifest=bundle.manifest)
+    check_tasks(options, manifest=bundle.manifest)
+    with _open(path, bundle.manifest, settings=settings, fps=fps, audio=audio) as stream:
+        if on_source is not None:
+            on_source(stream.source)
+        run = _Run(bundle, stream.source, batch_frames=settings.inference.batch_frames, cancel=cancel)
+        parts = []
+        for chunk in stream:
+            for part in run.answer(chunk):
+                parts.append(part)
+                if on_frames is not None:
+                    on_frames(part)
+                if progress is not None:
+                    progress(run.progress(part))
+        notices = stream.notices
+    return Result(
+        source=stream.source,
+        model=bundle.info,
+        sampling_fps=fps,
+        thresholds=Thresholds(
+            heatmap=bundle.manifest.calibration.heatmap_threshold,
+            presence=bundle.manifest.calibration.presence_threshold,
+        ),
+        frames=_join(parts, bundle.manifest),
+        sound=run.envelope.level(),
+        notices=_with_no_audio(notices, stream.source),
+    )
+
+
+def sampling_fps(options: AnalyzeOptions, *, settings: Settings, manifest: Manifest) -> float:
+    """The rate asked for, else the one of the settings, else that of the bundle. Raises InvalidRequest."""
+    if options.fps is None:
+        return settings.inference.fps or manifest.sample_fps
+    if not 0 < options.fps <= MAX_FPS:  # also refuses NaN
+        raise InvalidRequest(f"fps must be above 0 and at most {MAX_FPS:g}", limit=MAX_FPS)
+    return options.fps
+
+
+def check_tasks(options: AnalyzeOptions, *, manifest: Manifest) -> None:
+    """Raises InvalidRequest if a task is asked for that the bundle does not offer."""
+    missing = [task for task in options.tasks if task not in manifest.tasks]
+    if missing or not options.tasks:
+        raise InvalidRequest(
+            f"the bundle {manifest.name} offers {', '.join(manifest.tasks)}; asked for:"
+            f" {', '.join(options.tasks) or 'nothing'}"
+        )
+
+
+def _open(
+    path: Path, manifest: Manifest, *, settings: Settings, fps: float, audio: Path | None
+) -> ClipStream:
+    # At low rates the margin spans the gap between two frames, so that no sound is lost in between.
+    margin_s = max(sound_margin_s(manifest.audio), 0.5 / fps) + 1 / 64
+    return open_clip(
+        path,
+        size=manifest.input_size,
+        fps=fps,
+        limits=settings.limits,
+        decode=settings.decode,
+        chunk_frames=settings.inference.chunk_frames,
+        audio_context_s=margin_s,
+        audio=audio,
+    )
+
+
+class _Run:
+    """The state of one analysis between chunks."""
+
+    def __init__(
+        self, bundle: Bundle, source: SourceInfo, *, batch_frames: int, cancel: threading.Event | None
+    ) -> None:
+        self.envelope = Envelope()
+        self._bundle = bundle
+        self._source = source
+        self._batch_frames = batch_frames
+        self._cancel = cancel
+        self._encoder = ChunkEncoder(bundle)
+        self._frames_done = 0
+
+    def answer(self, chunk: ClipChunk) -> Iterator[FrameResults]:
+        """The results of a chunk, one batch after the other. Raises Canceled."""
+        self._check_canceled()
+        self.envelope.add(chunk.waveform, chunk.waveform_start_s)
+        events, embedding = self._encoder.hear(chunk.waveform, chunk.waveform_start_s, chunk.frame_times_s)
+        for start in range(0, len(chunk.frames), self._batch_frames):
+            self._check_canceled()
+            rows = slice(start, start + self._batch_frames)
+            time_s, frame = chunk.frame_times_s[rows], chunk.frame_indices[rows]
+            if not self._source.has_audio:
+                yield unheard(self._bundle, time_s=time_s, frame=frame)
+                continue
+            # Tokens and class maps live for one batch only: they are hundreds of times larger than answers.
+            tokens, class_map = self._encoder.see(chunk.frames[rows])
+            features = Features(tokens, class_map, events[rows], embedding[rows])
+            yield localize(self._bundle, features, time_s=time_s, frame=frame)
+
+    def progress(self, part: FrameResults) -> Progress:
+        self._frames_done += len(part)
+        return Progress(self._frames_done, float(part.time_s[-1]), self._source.duration_s)
+
+    def _check_canceled(self) -> None:
+        if self._cancel is not None and self._cancel.is_set():
+            raise Canceled("the analysis was canceled")
+
+
+def _join(parts: list[FrameResults], manifest: Manifest) -> FrameResults:
+    if not parts:
+        return FrameResults(
+            time_s=np.zeros(0, np.float64),
+            frame=np.zeros(0, np.int64),
+            heatmap=np.zeros((0, *manifest.grid), np.float32),
+            presence=np.zeros(0, np.float32),
+            heard=(),
+        )
+    return FrameResults(
+        time_s=np.concatenate([part.time_s for part in parts]),
+        frame=np.concatenate([part.frame for part in parts]),
+        heatmap=np.concatenate([part.heatmap for part in parts]),
+        presence=np.concatenate([part.presence for part in parts]),
+        heard=tuple(names for part in parts for names in part.heard),
+    )
+
+
+def _with_no_audio(notices: tuple[Notice, ...], source: SourceInfo) -> tuple[Notice, ...]:
+    if source.has_audio or any(notice.code == NO_AUDIO.code for notice in notices):
+        return notices
+    return (*notices, NO_AUDIO)

@@ -1,0 +1,75 @@
+import shutil
+import threading
+
+import pytest
+
+from app.errors import BundleError, NotFound
+from app.inference import registry as registry_module
+from app.inference.registry import BundleRegistry
+from app.settings import InferenceSettings, Settings
+from tests.tiny_bundle import write_tiny_bundle
+
+
+@pytest.fixture
+def settings(tmp_path) -> Settings:
+    write_tiny_bundle(tmp_path)
+    return Settings(
+        inference=InferenceSettings(bundle="tiny", bundle_dirs=(tmp_path,), device="cpu", threads=1)
+    )
+
+
+def test_no_name_means_the_bundle_of_the_settings(settings):
+    registry = BundleRegistry(settings)
+    assert registry.get() is registry.get("tiny")
+    assert registry.loaded() == (registry.get(),)
+    assert "tiny" in registry.names()
+
+
+def test_a_bundle_is_loaded_once_however_many_ask(settings, monkeypatch):
+    loads = []
+    real = registry_module.load_bundle
+
+    def load(directory, inference):
+        loads.append(directory)
+        threading.Event().wait(0.05)
+        return real(directory, inference)
+
+    monkeypatch.setattr(registry_module, "load_bundle", load)
+    registry = BundleRegistry(settings)
+    threads = [threading.Thread(target=registry.get) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(loads) == 1
+
+
+def test_a_reload_serves_the_new_version(settings, tmp_path):
+    registry = BundleRegistry(settings)
+    old = registry.get()
+    shutil.rmtree(tmp_path / "tiny")
+    write_tiny_bundle(tmp_path, version="2")
+    assert registry.get().info.version == "1"
+    assert registry.reload("tiny").info.version == "2"
+    assert registry.get().info.version == "2"
+    assert old.info.version == "1"
+
+
+def test_a_failed_reload_keeps_the_old_bundle_serving(settings, tmp_path):
+    registry = BundleRegistry(settings)
+    old = registry.get()
+    (tmp_path / "tiny" / "audio.onnx").write_bytes(b"broken")
+    with pytest.raises(BundleError):
+        registry.reload()
+    assert registry.get() is old
+
+
+def test_an_unknown_name_is_not_found(settings):
+    with pytest.raises(NotFound, match="'other'"):
+        BundleRegistry(settings).get("other")
+
+
+def test_a_bundle_in_a_directory_of_another_name_is_refused(settings, tmp_path):
+    (tmp_path / "tiny").rename(tmp_path / "alias")
+    with pytest.raises(BundleError, match="alias holds a bundle that calls itself tiny"):
+        BundleRegistry(settings).get("alias")
