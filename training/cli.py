@@ -25,6 +25,9 @@ cli = typer.Typer(
     help="Fit, measure and export the models of Earsight.",
 )
 
+DEFAULT_BUNDLE = Path("app/bundles/default")
+OutDir = Annotated[Path, typer.Option(help="Directory of the bundle.")]
+
 # The room parses its own arguments, --help included.
 _HANDED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 
@@ -57,15 +60,24 @@ def fetch_weights(
 
 @cli.command("export")
 def export(
-    out: Annotated[Path, typer.Option(help="Directory of the bundle.")] = Path("app/bundles/default"),
+    out: OutDir = DEFAULT_BUNDLE,
     precision: Annotated[Precision, typer.Option(help="Precision of the visual encoder.")] = "int8",
 ) -> None:
     """Build a bundle, graphs and manifest, from the fetched weights and the committed head."""
     from training.export import export_bundle
 
-    manifest = export_bundle(out, precision=precision, say=typer.echo)
-    total = sum(entry.size_bytes for entry in manifest.files)
-    typer.echo(f"Bundle {manifest.name} {manifest.version}: {total / 1e6:.1f} MB in {out}")
+    written = export_bundle(out, precision=precision, say=typer.echo)
+    total = sum(entry.size_bytes for entry in written.files)
+    typer.echo(f"Bundle {written.name} {written.version}: {total / 1e6:.1f} MB in {out}")
+
+
+@cli.command("manifest")
+def manifest(out: OutDir = DEFAULT_BUNDLE) -> None:
+    """Write the manifest of a bundle anew, with its graphs as they are: after an evaluation, or new words."""
+    from training.export import rewrite_manifest
+
+    written = rewrite_manifest(out)
+    typer.echo(f"{out}: {len(written.metrics)} figures, {len(written.files)} graphs")
 
 
 @cli.command("guided", context_settings=_HANDED_ON)

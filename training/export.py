@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,12 +69,18 @@ def export_bundle(
         _write(path, graph.SerializeToString(deterministic=True))
         if say:
             say(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+    return rewrite_manifest(out, name=name, configs=configs)
+
+
+def rewrite_manifest(out: Path, *, name: str = "default", configs: Path = CONFIGS) -> Manifest:
+    """Write `manifest.json` anew for the graphs that lie in a directory, as after an evaluation.
+
+    Raises what `build_manifest` raises.
+    """
     manifest = build_manifest(out, name=name, configs=configs)
-    scratch = out / ".new"
-    scratch.mkdir(exist_ok=True)
-    write_manifest(manifest, scratch)
-    (scratch / MANIFEST).replace(out / MANIFEST)
-    scratch.rmdir()
+    with tempfile.TemporaryDirectory(dir=out, prefix=".new-") as scratch:
+        write_manifest(manifest, Path(scratch))
+        (Path(scratch) / MANIFEST).replace(out / MANIFEST)
     return manifest
 
 

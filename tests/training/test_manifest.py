@@ -22,7 +22,7 @@ def configs(tmp_path):
 def test_the_committed_manifest_is_what_the_code_writes():
     written = build_manifest(DEFAULT).model_dump_json(indent=2, by_alias=True) + "\n"
     committed = (DEFAULT / MANIFEST).read_text(encoding="utf-8")
-    assert committed == written, "run: earsight-train export"
+    assert committed == written, "run: earsight-train manifest"
 
 
 def test_the_default_bundle_has_at_most_60_megabytes():

@@ -3,8 +3,13 @@ import sys
 
 import pytest
 
+from app.inference.bundle import SHIPPED_BUNDLES
+from app.inference.manifest import read_manifest
 from training import cli
 from training.encoders.weights import CACHE_VARIABLE
+from training.manifest import build_manifest
+
+DEFAULT = SHIPPED_BUNDLES / "default"
 
 
 @pytest.fixture
@@ -66,6 +71,15 @@ def test_exporting_without_the_weights_fails_with_a_message(earsight_train, tmp_
     code, _, err = earsight_train("export", "--out", tmp_path / "bundle")
     assert code == cli.FAILED
     assert "earsight-train fetch-weights" in err
+
+
+def test_the_manifest_of_a_bundle_is_written_anew(earsight_train, tmp_path):
+    for path in DEFAULT.glob("*.onnx"):
+        (tmp_path / path.name).symlink_to(path)
+    code, out, _ = earsight_train("manifest", "--out", tmp_path)
+    assert code == 0
+    assert out.rstrip().endswith("3 graphs")
+    assert read_manifest(tmp_path) == build_manifest(DEFAULT)
 
 
 def test_an_unknown_precision_is_misuse(earsight_train, tmp_path):

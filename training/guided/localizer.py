@@ -19,6 +19,8 @@ GRID = 16
 CLASS_GRID = 14
 N_FEATURES = 16
 SHARP, BROAD = 0.05, 0.08  # temperatures of the token affinity
+NEARBY = 7  # index of the feature "mean evidence nearby"
+FOCUS = 0.3  # how far a cell dims when there is no evidence around it
 GATE = 0.06  # visual evidence below this dims the map: nothing that fits the sound is in sight
 PERSON_WEIGHTS = Path(__file__).with_name("person.safetensors")
 CALIBRATOR_WEIGHTS = Path(__file__).with_name("calibrator.safetensors")
@@ -178,7 +180,14 @@ class Calibrator(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(N, L, 16) to probabilities (N, L)."""
         x = (features - self.mean) / self.scale
-        return torch.stack([torch.sigmoid(member(x)[:, :, 0]) for member in self.members]).mean(0)
+        return torch.stack([focused(member(x)[:, :, 0], features) for member in self.members]).mean(0)
+
+
+def focused(logits: Tensor, features: Tensor) -> Tensor:
+    """Probabilities (N, L) that peak where the evidence is dense, not anywhere on a sure thing."""
+    nearby = features[:, :, NEARBY]
+    density = nearby / (nearby.amax(1, keepdim=True) + 1e-6)
+    return torch.sigmoid(logits) * (1 - FOCUS * (1 - density))
 
 
 class GuidedLocalizer(nn.Module):
