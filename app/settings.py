@@ -83,7 +83,7 @@ class OverlaySettings(_Group):
     colormap: str = Field(
         "inferno", description="Perceptually uniform colour map (names of the cmap package)."
     )
-    opacity: float = Field(0.65, ge=0, le=1, description="Opacity of the colour where the heatmap is 1.")
+    opacity: float = Field(0.55, ge=0, le=1, description="Opacity of the colour where the heatmap is 1.")
 
 
 class TelemetrySettings(_Group):
