@@ -1,12 +1,14 @@
-"""Made-up clips: the kind of a clip is a block in its tokens and an event in its sound."""
+"""Made-up clips, whose kind is a block in their tokens and an event in their sound; the published weights."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from training.encoders.weights import PublishedWeights, WeightsMissing, published_path
 from training.evaluation.features import ClipFeatures
 
 KINDS = ("human", "animal", "music")
@@ -56,3 +58,16 @@ def made_clips(make_features: MakeFeatures) -> list[ClipFeatures]:
         make_features("music", (0, 0), instrument="drums"),
         make_features("music", (1, 1), instrument="bowed"),
     ]
+
+
+@pytest.fixture(scope="session")
+def published() -> Callable[[PublishedWeights], Path]:
+    """Path of published weights; skips the test where they have not been fetched."""
+
+    def find(weights: PublishedWeights) -> Path:
+        try:
+            return published_path(weights)
+        except WeightsMissing as missing:
+            pytest.skip(str(missing))
+
+    return find

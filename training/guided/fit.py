@@ -14,7 +14,6 @@ import torch
 import typer
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -64,26 +63,17 @@ class Moment:
 @app.command()
 def bridge() -> None:
     """Print which sounds are linked to which visual classes."""
-    from training.encoders.weights import IMAGENET_NAMES, published_path
-    from training.encoders.yamnet import event_names
+    from training.guided.names import bridge_table
 
-    table = Table("concept", "looks like", "surely heard as", "nearly heard as")
-    info = published_path(IMAGENET_NAMES)
-    lemmas = dict(
-        line.rstrip("\n").split("\t")[:2]
-        for line in (info / "imagenet_synset_to_lemma.txt").read_text(encoding="utf-8").splitlines()
-    )
-    classes = [
-        lemmas[synset].split(",")[0]
-        for synset in (info / "imagenet_synsets.txt").read_text(encoding="utf-8").split()
-    ]
-    events, links = event_names(), load_bridge()
-    for column, name in enumerate(links.concepts):
-        looks = [classes[k] for k in np.flatnonzero(links.looks[column])]
-        sure = [events[k] for k in np.flatnonzero(links.sure[:, column])]
-        near = [events[k] for k in np.flatnonzero(links.near[:, column]) if not links.sure[k, column]]
-        table.add_row(name, ", ".join(looks), ", ".join(sure), ", ".join(near))
-    Console().print(table)
+    Console().print(bridge_table())
+
+
+@app.command()
+def suggest() -> None:
+    """Print what text similarity would link the sounds to that have no link."""
+    from training.guided.names import suggestion_table
+
+    Console().print(suggestion_table())
 
 
 @app.command()

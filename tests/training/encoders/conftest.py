@@ -1,32 +1,15 @@
-"""Pictures and sounds that are made up, and the published weights where they have been fetched."""
+"""Pictures and sounds that are made up."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from training.encoders.weights import PublishedWeights, WeightsMissing, published_path
 from training.encoders.yamnet import SAMPLE_RATE_HZ, WINDOW_SAMPLES
 
 N_PICTURES = 4
 N_DISCS = 150
 PICTURE_SIZE = 448
-
-
-@pytest.fixture(scope="session")
-def published() -> Callable[[PublishedWeights], Path]:
-    """Path of published weights; skips the test where they have not been fetched."""
-
-    def find(weights: PublishedWeights) -> Path:
-        try:
-            return published_path(weights)
-        except WeightsMissing as missing:
-            pytest.skip(str(missing))
-
-    return find
 
 
 @pytest.fixture(scope="session")

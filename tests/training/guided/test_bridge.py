@@ -3,8 +3,11 @@ import pytest
 import torch
 
 from training.encoders.events import EVENT_NAMES
+from training.encoders.minilm import load_minilm
+from training.encoders.weights import IMAGENET_NAMES, MINILM
 from training.guided.bridge import load_bridge, numbers
 from training.guided.localizer import Hearing
+from training.guided.names import class_names
 
 BRIDGE = load_bridge()
 HEARING = Hearing(BRIDGE)
@@ -75,3 +78,14 @@ def test_every_concept_can_be_heard_and_seen():
     heard = np.maximum(BRIDGE.sure, BRIDGE.near).max(0)
     assert (heard > 0).all()
     assert (BRIDGE.looks[:-2].sum(1) > 0).all()
+
+
+@pytest.mark.weights
+def test_names_of_linked_sounds_and_looks_are_nearer_than_others(published):
+    published(MINILM)
+    published(IMAGENET_NAMES)
+    minilm = load_minilm()
+    with torch.inference_mode():
+        similarity = minilm.encode(list(EVENT_NAMES)).numpy() @ minilm.encode(class_names()).numpy().T
+    linked = np.maximum(BRIDGE.sure, BRIDGE.near)[:, :-2] @ BRIDGE.looks[:-2] > 0
+    assert similarity[linked].mean() > similarity[~linked].mean() + 0.08
