@@ -39,7 +39,7 @@ class LimitSettings(_Group):
 
     max_upload_bytes: int = Field(512 * MiB, ge=1024, description="Largest upload, in bytes.")
     max_duration_s: float = Field(3600.0, gt=0, description="Longest clip, in seconds.")
-    max_pixels: int = Field(4096 * 2304, ge=4096, description="Largest frame, in pixels.")
+    max_pixels: int = Field(4096 * 4096, ge=4096, description="Largest frame, in pixels.")
     max_fps: float = Field(240.0, gt=0, description="Highest frame rate that is accepted.")
     max_frames: int = Field(220_000, ge=1, description="Most frames decoded from one clip.")
     max_decoded_pixels: int = Field(

@@ -189,9 +189,9 @@ PROBLEM_EXAMPLE = {
     "type": "urn:earsight:problem:limits_exceeded",
     "title": "A limit was exceeded",
     "status": 422,
-    "detail": "frames of 8192x8192 pixels are larger than 9437184 pixels",
+    "detail": "frames of 8192x8192 pixels are larger than 16777216 pixels",
     "code": "limits_exceeded",
     "request_id": "8f14e45fceea167a5a36dedd4bea2543",
-    "limit": 9437184,
+    "limit": 16777216,
     "setting": "EARSIGHT_LIMITS__MAX_PIXELS",
 }

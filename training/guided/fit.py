@@ -54,7 +54,7 @@ class Views:
 class Moment:
     """A frame of a real clip with the sound around it and the boxes drawn on it."""
 
-    frame: np.ndarray  # type: ignore[type-arg]  # (S, S, 3) uint8
+    frame: np.ndarray  # (S, S, 3) uint8
     events: Events
     boxes: list[tuple[float, float, float, float]]
     kinds: frozenset[str]
@@ -112,7 +112,7 @@ def _animals(data: Path) -> list[str]:
     return pets[:: max(1, len(pets) // N_ANIMALS)]
 
 
-def _encode(frames: Sequence[np.ndarray], bundle: Bundle) -> Views:  # type: ignore[type-arg]
+def _encode(frames: Sequence[np.ndarray], bundle: Bundle) -> Views:
     """One frame a run: what a quantised graph answers must not depend on the other pictures of a batch."""
     parts = [bundle.visual(frame[None]) for frame in track(frames, "encoding")]
     return Views(

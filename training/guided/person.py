@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +52,7 @@ def empty_views(files: list[str]) -> list[PersonView]:
     return [PersonView(Picture(file, ()), none, np.ones_like(none)) for file in files]
 
 
-def _crops(entry: dict, rng: np.random.Generator) -> list[Box]:  # type: ignore[type-arg]
+def _crops(entry: dict[str, Any], rng: np.random.Generator) -> list[Box]:
     width, height = entry["width"], entry["height"]
     boxes = [
         Thing("person", (x / width, y / height, (x + w) / width, (y + h) / height)).box
@@ -71,7 +72,7 @@ def _crops(entry: dict, rng: np.random.Generator) -> list[Box]:  # type: ignore[
     return crops
 
 
-def _masks(entry: dict, crop: Box) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:  # type: ignore[type-arg]
+def _masks(entry: dict[str, Any], crop: Box) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     person, head = Image.new("L", (_RASTER, _RASTER)), Image.new("L", (_RASTER, _RASTER))
     unsure = [Image.new("L", (_RASTER, _RASTER)) for _ in range(2)]
     canvas = _Canvas(crop, entry["width"], entry["height"])
@@ -95,7 +96,7 @@ def _masks(entry: dict, crop: Box) -> tuple[npt.NDArray[np.float32], npt.NDArray
     return cover, weight
 
 
-def _head(annotation: dict, height: float) -> tuple[float, float, float, float] | None:  # type: ignore[type-arg]
+def _head(annotation: dict[str, Any], height: float) -> tuple[float, float, float, float] | None:
     """Pixels of the head of an upright person, by proportion; None where that is unsafe."""
     x, y, w, h = annotation["bbox"]
     if h / w < 1.1 or y < 0.01 * height:

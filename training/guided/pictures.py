@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -77,7 +78,7 @@ def read_coco(data_dir: Path) -> list[Picture]:
     return [picture for picture in pictures if picture.things]
 
 
-def coco_images(data_dir: Path, split: str) -> list[dict]:  # type: ignore[type-arg]  # COCO's own structure
+def coco_images(data_dir: Path, split: str) -> list[dict[str, Any]]:
     """COCO's image entries, each with its file below `data_dir` and its annotations with category names."""
     root = data_dir / "images" / "coco_mini"
     table = json.loads((root / "annotations" / f"instances_{split}.json").read_text(encoding="utf-8"))
