@@ -63,5 +63,6 @@ def test_a_reader_that_stops_does_not_hold_the_writer_up(tmp_path):
             None, lambda: [lines.append(b"x" * 100_000 + b"\n") for _ in range(50)]
         )
         await asyncio.wait_for(writer, 10)
+        assert (tmp_path / "lines").stat().st_size == 50 * 100_001
 
     asyncio.run(scenario())

@@ -11,7 +11,7 @@ def document(ask):
 
 
 def test_example_is_a_result():
-    ResultDocument.model_validate(RESULT_EXAMPLE)
+    assert ResultDocument.model_validate(RESULT_EXAMPLE).frames
 
 
 @pytest.mark.parametrize("path", ["/v1/localize", "/v1/analyze"])

@@ -56,7 +56,7 @@ def test_document_without_a_limit_has_no_empty_members():
 
 
 def test_example_of_the_api_description_is_a_problem():
-    Problem.model_validate(PROBLEM_EXAMPLE)
+    assert Problem.model_validate(PROBLEM_EXAMPLE).code == "limits_exceeded"
 
 
 @pytest.mark.parametrize("kind", [errors.InternalError, errors.BundleError, errors.EarsightError])

@@ -22,7 +22,6 @@ from training.encoders.weights import (
 Variant = Literal["lite0", "lite2"]
 
 N_CLASSES = 1000
-STRIDE = 32
 _STEM, _HEAD = 32, 1280  # channels; the Lite variants do not scale them
 
 

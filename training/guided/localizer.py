@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from training.guided.bridge import Bridge, load_bridge
 
 GRID = 16
-CLASS_GRID = 14
 N_FEATURES = 16
 SHARP, BROAD = 0.05, 0.08  # temperatures of the token affinity
 NEARBY = 7  # index of the feature "mean evidence nearby"
