@@ -88,9 +88,9 @@ def run_canary(bundle: Bundle) -> None:
     manifest = bundle.manifest
     frames = np.full((1, manifest.input_size, manifest.input_size, 3), 128, np.uint8)
     windows = np.zeros((1, manifest.audio.window_samples), np.float32)
-    scores, _ = bundle.audio(windows)
+    scores, embedding = bundle.audio(windows)
     tokens, class_map = bundle.visual(frames)
-    heatmap, presence = bundle.localize(tokens, class_map, scores)
+    heatmap, presence = bundle.localize(tokens, class_map, scores, embedding)
     if heatmap.shape != (1, *manifest.grid) or presence.shape != (1,):
         raise RuntimeError(f"canary: shapes {heatmap.shape} and {presence.shape}")
     for values in (heatmap, presence):

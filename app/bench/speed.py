@@ -33,6 +33,7 @@ def graph_figures(bundle: Bundle, settings: Settings) -> list[Figure]:
     windows = rng.uniform(-0.5, 0.5, (_WINDOWS, manifest.audio.window_samples)).astype(np.float32)
     tokens, class_map = bundle.visual(frames)
     events = rng.uniform(0, 1, (batch, len(manifest.events.labels))).astype(np.float32)
+    embedding = np.repeat(bundle.audio(windows[:1])[1], batch, axis=0)
     frames_on, windows_on = f"noise, batches of {batch}", f"noise, batches of {_WINDOWS}"
     return [
         Figure("visual graph", _milliseconds(lambda: bundle.visual(frames)) / batch, "ms/frame", frames_on),
@@ -41,7 +42,7 @@ def graph_figures(bundle: Bundle, settings: Settings) -> list[Figure]:
         ),
         Figure(
             "localize graph",
-            _milliseconds(lambda: bundle.localize(tokens, class_map, events)) / batch,
+            _milliseconds(lambda: bundle.localize(tokens, class_map, events, embedding)) / batch,
             "ms/frame",
             frames_on,
         ),

@@ -37,12 +37,13 @@ SHIPPED_BUNDLES = Path(__file__).parents[1] / "bundles"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
-# role -> (inputs, outputs), each name: dtype. The contract between the exporter and the pipeline.
+# role -> (inputs, outputs), each name: dtype. The contract between the exporter and the pipeline. A localize
+# graph declares those of its inputs that it reads: one needs names of what is heard, another the embedding.
 GRAPHS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "visual": ({"frames": "uint8"}, {"tokens": "float32", "class_map": "float32"}),
     "audio": ({"windows": "float32"}, {"scores": "float32", "embedding": "float32"}),
     "localize": (
-        {"tokens": "float32", "class_map": "float32", "events": "float32"},
+        {"tokens": "float32", "class_map": "float32", "events": "float32", "embedding": "float32"},
         {"heatmap": "float32", "presence": "float32"},
     ),
 }
@@ -74,14 +75,17 @@ class Bundle:
         outputs = self.runners["audio"].run({"windows": windows})
         return outputs["scores"], outputs["embedding"]
 
-    def localize(self, tokens: Floats, class_map: Floats, events: Floats) -> tuple[Floats, Floats]:
-        """Tell where the events (N, E) come from in frames encoded by `visual`.
+    def localize(
+        self, tokens: Floats, class_map: Floats, events: Floats, embedding: Floats
+    ) -> tuple[Floats, Floats]:
+        """Tell where a sound, events (N, E) and embedding (N, Da), comes from in frames encoded by `visual`.
 
         Returns:
             Calibrated heatmap (N, G, G) and presence (N,), both in [0, 1].
         """
-        feeds = {"tokens": tokens, "class_map": class_map, "events": events}
-        outputs = self.runners["localize"].run(feeds)
+        offered = {"tokens": tokens, "class_map": class_map, "events": events, "embedding": embedding}
+        read = self.manifest.file("localize").inputs
+        outputs = self.runners["localize"].run({spec.name: offered[spec.name] for spec in read})
         return outputs["heatmap"], outputs["presence"]
 
 
@@ -176,15 +180,22 @@ def _open(manifest: Manifest, models: dict[str, bytes], placement: Placement) ->
     runners = {}
     for role, (inputs, outputs) in GRAPHS.items():
         entry = _choose(manifest, role, placement.provider)
-        for kind, expected, declared in (
-            ("input", inputs, entry.inputs),
-            ("output", outputs, entry.outputs),
-        ):
-            found = {spec.name: spec.dtype for spec in declared}
-            if found != expected:
-                raise BundleError(f"{entry.path}: {kind}s {found}, but a {role} graph has {expected}")
+        _check_contract(entry, role, inputs=inputs, outputs=outputs)
         runners[role] = GraphRunner(models[entry.path], entry, placement=placement)
     return runners
+
+
+def _check_contract(
+    entry: GraphFile, role: str, *, inputs: Mapping[str, str], outputs: Mapping[str, str]
+) -> None:
+    """Raises BundleError if the manifest declares other inputs or outputs than a graph of that role has."""
+    for kind, expected, declared in (("input", inputs, entry.inputs), ("output", outputs, entry.outputs)):
+        found = {spec.name: spec.dtype for spec in declared}
+        if found == expected:
+            continue
+        if (role, kind) == ("localize", "input") and found and found.items() <= expected.items():
+            continue
+        raise BundleError(f"{entry.path}: {kind}s {found}, but a {role} graph has {dict(expected)}")
 
 
 def _choose(manifest: Manifest, role: str, provider: Provider) -> GraphFile:
@@ -212,7 +223,7 @@ def _warm_up(bundle: Bundle, settings: InferenceSettings) -> None:
         _expect("class_map", class_map, (count, *class_map.shape[1:]))
         _expect("scores", scores, (count, n_events))
         _expect("embedding", embedding, (count, embedding.shape[-1]))
-        heatmap, presence = bundle.localize(tokens, class_map, scores)
+        heatmap, presence = bundle.localize(tokens, class_map, scores, embedding)
         _expect("heatmap", heatmap, (count, *grid))
         _expect("presence", presence, (count,))
         for name, values in (("scores", scores), ("heatmap", heatmap), ("presence", presence)):

@@ -29,7 +29,7 @@ def localize(
     Raises:
         InternalError: the graph failed.
     """
-    heatmap, presence = bundle.localize(features.tokens, features.class_map, features.events)
+    heatmap, presence = bundle.localize(features.tokens, features.class_map, features.events, features.audio)
     heard = tuple(name_events(row, bundle.manifest.events) for row in features.events)
     return FrameResults(time_s, frame, heatmap, presence, heard)
 

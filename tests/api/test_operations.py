@@ -106,7 +106,7 @@ def test_proof_of_a_bundle_does_not_stand_for_its_successor(readiness, monkeypat
 def test_canary_refuses_values_that_are_no_probabilities(tiny_bundle, monkeypatch):
     run_canary(tiny_bundle)
 
-    def localize(self, tokens, class_map, events):
+    def localize(self, tokens, class_map, events, embedding):
         return np.full((1, 4, 4), np.nan, np.float32), np.zeros(1, np.float32)
 
     monkeypatch.setattr(type(tiny_bundle), "localize", localize)

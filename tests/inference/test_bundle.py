@@ -48,8 +48,8 @@ def test_a_bundle_names_itself_and_its_provider(directory):
 def test_a_sounding_white_square_is_found(tiny_bundle):
     frames = np.zeros((1, 32, 32, 3), np.uint8)
     frames[0, 8:16, 16:24] = 255
-    scores, _ = tiny_bundle.audio(np.full((1, tiny.WINDOW_SAMPLES), 0.5, np.float32))
-    heatmap, presence = tiny_bundle.localize(*tiny_bundle.visual(frames), scores)
+    heard = tiny_bundle.audio(np.full((1, tiny.WINDOW_SAMPLES), 0.5, np.float32))
+    heatmap, presence = tiny_bundle.localize(*tiny_bundle.visual(frames), *heard)
     expected = np.zeros((1, 4, 4), np.float32)
     expected[0, 1, 2] = 1
     np.testing.assert_allclose(heatmap, expected, atol=1e-6)
@@ -127,6 +127,35 @@ def test_a_graph_with_another_shape_than_the_manifest_is_refused(directory):
 def test_a_manifest_that_breaks_the_contract_of_a_role_is_refused(directory):
     def rename(manifest):
         manifest["files"][2]["outputs"][0]["name"] = "map"
+
+    _edit_manifest(directory, rename)
+    with pytest.raises(BundleError, match="but a localize graph has"):
+        load_bundle(directory, ON_CPU)
+
+
+def test_a_localize_graph_may_read_the_embedding_in_place_of_the_events(directory):
+    model = tiny.localize_graph()
+    model.graph.input[2].CopyFrom(
+        onnx.helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["N", 2])
+    )
+    for node in model.graph.node:
+        node.input[:] = ["embedding" if name == "events" else name for name in node.input]
+    _replace_graph(directory, "localize", model)
+
+    def read_the_embedding(manifest):
+        manifest["files"][2]["inputs"][2] = {"name": "embedding", "dtype": "float32", "shape": ["N", 2]}
+
+    _edit_manifest(directory, read_the_embedding)
+    bundle = load_bundle(directory, ON_CPU)
+    tokens, class_map = bundle.visual(np.full((1, 32, 32, 3), 255, np.uint8))
+    nothing_heard = np.zeros((1, 4), np.float32)
+    _, presence = bundle.localize(tokens, class_map, nothing_heard, np.array([[0.25, 0]], np.float32))
+    assert presence == pytest.approx([0.25], abs=1e-6)
+
+
+def test_a_localize_graph_that_reads_something_else_is_refused(directory):
+    def rename(manifest):
+        manifest["files"][2]["inputs"][2]["name"] = "motion"
 
     _edit_manifest(directory, rename)
     with pytest.raises(BundleError, match="but a localize graph has"):

@@ -108,8 +108,8 @@ def test_the_server_loads_every_precision_and_gets_nearly_the_same(
     for directory in (int8_bundle[0], tmp_path):
         bundle = load_bundle(directory, settings)
         tokens, class_map = bundle.visual(frames)
-        scores, _ = bundle.audio(windows)
-        heatmaps.append(bundle.localize(tokens, class_map, scores)[0])
+        scores, embedding = bundle.audio(windows)
+        heatmaps.append(bundle.localize(tokens, class_map, scores, embedding)[0])
     np.testing.assert_allclose(heatmaps[0], heatmaps[1], atol=0.02)
 
 
