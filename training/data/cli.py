@@ -1,4 +1,4 @@
-"""`earsight-train data`: the project's own data."""
+"""`earsight-train data`: the project's own data, and what there is of the public data sets."""
 
 from __future__ import annotations
 
@@ -8,13 +8,22 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
+from training.data.composites.cli import app as composites_app
+from training.data.listing import contents_table, readers_table, sayings
 from training.data.picture import moments_of, write_picture
+from training.data.readers import DataError, find_reader
 from training.data.sample import DEFAULT_PAIR, PAIRS, SAMPLE_NAME, write_sample
 from training.data.stamps import StampError, stamps_root
 from training.encoders.weights import cache_dir
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Make the data that the project ships.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Look at data sets, and make the data that the project ships.",
+)
+app.add_typer(composites_app, name="composites")
 
 
 @app.command()
@@ -54,3 +63,34 @@ def picture(
     """Make the README's picture: the overlay during each sound and in the silence."""
     write_picture(overlay, out, moments_s=moments_of(truth))
     Console().print(f"{out}")
+
+
+@app.command()
+def readers() -> None:
+    """List the data sets that can be read, and where their files are expected."""
+    Console().print(readers_table())
+
+
+@app.command("list")
+def list_contents(
+    reader: Annotated[str, typer.Argument(help="A name that `data readers` lists.")],
+    root: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder with the data set.")],
+    missing: Annotated[
+        Path | None, typer.Option("--missing", help="Write the names of all that is missing there.")
+    ] = None,
+) -> None:
+    """Say what a folder holds of a data set, and what is missing."""
+    console = Console()
+    try:
+        with console.status(f"looking through {escape(str(root))}"):
+            reading = find_reader(reader).read(root)
+        if missing is not None:
+            missing.write_text("".join(f"{name}\n" for name in reading.missing), encoding="utf-8")
+    except (DataError, OSError) as error:
+        Console(stderr=True).print(f"[red]error:[/red] {escape(str(error))}", highlight=False)
+        sys.exit(1)
+    console.print(contents_table(reading))
+    for line in sayings(reading):
+        console.print(line, markup=False, highlight=False)
+    if missing is not None:
+        console.print(f"{len(reading.missing)} names in {missing}", markup=False, highlight=False)

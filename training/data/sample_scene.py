@@ -12,10 +12,30 @@ from scipy.ndimage import map_coordinates
 Picture = npt.NDArray[np.float32]  # (H, W, 3), 0 to 255
 
 _HORIZON = 0.46  # height of the horizon as a fraction of the picture, from the top
-_SKY_TOP, _SKY_LOW = (104, 150, 203), (222, 226, 224)
-_TREES, _HAZE = (58, 78, 50), (150, 165, 160)
-_PAVING = (148, 142, 133)
 _GRAIN = 2.5  # standard deviation of the film grain, in grey levels
+
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """Colours of the scene, RGB."""
+
+    sky_top: Colour
+    sky_low: Colour
+    trees: Colour
+    haze: Colour
+    paving: Colour
+
+
+DAYLIGHT = Palette(
+    sky_top=(104, 150, 203),
+    sky_low=(222, 226, 224),
+    trees=(58, 78, 50),
+    haze=(150, 165, 160),
+    paving=(148, 142, 133),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +54,14 @@ class Placement:
     tilt_deg: float = 0.0
 
 
-def yard(width: int, height: int, *, seed: int = 7) -> Picture:
+def yard(width: int, height: int, *, seed: int = 7, palette: Palette = DAYLIGHT) -> Picture:
     """The empty scene, (height, width, 3) float32 in 0 to 255."""
     rng = np.random.default_rng(seed)
     horizon = round(_HORIZON * height)
     scene = np.empty((height, width, 3), np.float32)
-    scene[:horizon] = _sky(width, horizon, rng)
-    scene[horizon:] = _ground(width, height - horizon, rng)
-    _plant_trees(scene, horizon, rng)
+    scene[:horizon] = _sky(width, horizon, rng, palette)
+    scene[horizon:] = _ground(width, height - horizon, rng, palette)
+    _plant_trees(scene, horizon, rng, palette)
     soft = Image.fromarray(scene.clip(0, 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(1.2))
     across, down = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
     vignette = 1 - 0.16 * (across**2 + down**2) / 2
@@ -89,7 +109,7 @@ def _foot_shadow(opacity: Picture, foot_y: float) -> Picture:
     return np.asarray(flat.filter(ImageFilter.GaussianBlur(6)), np.float32) / 255
 
 
-def _fractal(width: int, height: int, rng: np.random.Generator, *, coarsest: int, octaves: int) -> Picture:
+def fractal(width: int, height: int, rng: np.random.Generator, *, coarsest: int, octaves: int) -> Picture:
     """Noise with detail at every scale, (height, width) with mean 0 and deviation 1."""
     total = np.zeros((height, width), np.float32)
     for octave in range(octaves):
@@ -101,20 +121,21 @@ def _fractal(width: int, height: int, rng: np.random.Generator, *, coarsest: int
     return (total - total.mean()) / total.std()
 
 
-def _blend(low: tuple[int, int, int], high: tuple[int, int, int], share: Picture) -> Picture:
+def blend(low: Colour, high: Colour, share: Picture) -> Picture:
+    """From one colour to another by a share (H, W) in [0, 1]."""
     share = share[..., None]
     return np.asarray(low, np.float32) * (1 - share) + np.asarray(high, np.float32) * share
 
 
-def _sky(width: int, height: int, rng: np.random.Generator) -> Picture:
+def _sky(width: int, height: int, rng: np.random.Generator, palette: Palette) -> Picture:
     descent = np.broadcast_to(np.linspace(0, 1, height, dtype=np.float32)[:, None], (height, width))
-    clouds = np.clip(_fractal(width, height, rng, coarsest=3, octaves=6) * 0.35 + 0.1, 0, 0.8)
-    sky = _blend(_SKY_TOP, _SKY_LOW, descent)
+    clouds = np.clip(fractal(width, height, rng, coarsest=3, octaves=6) * 0.35 + 0.1, 0, 0.8)
+    sky = blend(palette.sky_top, palette.sky_low, descent)
     return sky * (1 - clouds[..., None]) + 238 * clouds[..., None]
 
 
-def _ground(width: int, height: int, rng: np.random.Generator) -> Picture:
-    texture = _fractal(1024, 1024, rng, coarsest=16, octaves=6)
+def _ground(width: int, height: int, rng: np.random.Generator, palette: Palette) -> Picture:
+    texture = fractal(1024, 1024, rng, coarsest=16, octaves=6)
     # Perspective: a row y below the horizon shows ground at distance 1 / y, as wide as it is far.
     distance = 1 / np.linspace(0.12, 1.0, height)
     across = np.linspace(-0.5, 0.5, width)
@@ -122,17 +143,17 @@ def _ground(width: int, height: int, rng: np.random.Generator) -> Picture:
     v = np.broadcast_to((distance * 420)[:, None], u.shape) % 1024
     grain = map_coordinates(texture, [v, u], order=1, mode="wrap").astype(np.float32)
     nearness = np.linspace(0, 1, height, dtype=np.float32)[:, None]
-    tone = 1 + grain * (0.03 + 0.06 * nearness) + 0.05 * _fractal(width, height, rng, coarsest=3, octaves=3)
+    tone = 1 + grain * (0.03 + 0.06 * nearness) + 0.05 * fractal(width, height, rng, coarsest=3, octaves=3)
     haze = np.broadcast_to((1 - nearness) ** 6, (height, width)) * 0.5
-    return _blend(_PAVING, _HAZE, haze) * tone[..., None]
+    return blend(palette.paving, palette.haze, haze) * tone[..., None]
 
 
-def _plant_trees(scene: Picture, horizon: int, rng: np.random.Generator) -> None:
+def _plant_trees(scene: Picture, horizon: int, rng: np.random.Generator, palette: Palette) -> None:
     height, width = scene.shape[:2]
-    crowns = np.abs(_fractal(width, 8, rng, coarsest=7, octaves=5)[0])
+    crowns = np.abs(fractal(width, 8, rng, coarsest=7, octaves=5)[0])
     tops = horizon - (0.05 + 0.06 * crowns) * height
     rows = np.arange(height)[:, None]
     inside = np.clip(rows - tops[None], 0, 1) * (rows < horizon + 2)
-    leaves = 1 + 0.22 * _fractal(width, height, rng, coarsest=24, octaves=5)
-    trees = _blend(_TREES, _HAZE, np.full((height, width), 0.25, np.float32)) * leaves[..., None]
+    leaves = 1 + 0.22 * fractal(width, height, rng, coarsest=24, octaves=5)
+    trees = blend(palette.trees, palette.haze, np.full((height, width), 0.25, np.float32)) * leaves[..., None]
     scene[:] = scene * (1 - inside[..., None]) + trees * inside[..., None]

@@ -69,19 +69,24 @@ def stamps_root(given: Path | None, cache: Path) -> Path:
     return root
 
 
+def stamp_path(root: Path, path: str) -> Path:
+    """Where a file of the package's folder of stamps lies; `root` as `stamps_root` gives it."""
+    return root / _STAMPS / path
+
+
 def open_stamp(root: Path, stamp: Stamp, *, width: int) -> Image.Image:
     """An RGBA picture `width` pixels wide, after a check that it is in the public domain.
 
     Raises:
         StampError: the file is missing, or the package does not say that it is in the public domain.
     """
-    path = root / _STAMPS / stamp.path
+    path = stamp_path(root, stamp.path)
     if not path.is_file():
         raise StampError(f"{PACKAGE} has no stamp {stamp.path}")
     if not _is_public_domain(root, path, stamp.evidence):
         raise StampError(f"{stamp.path}: the {stamp.evidence} does not put it in the public domain")
     if path.suffix == ".svg":
-        return _rasterise(path, width)
+        return rasterise(path, width)
     picture = Image.open(path).convert("RGBA")
     return picture.resize((width, round(width * picture.height / picture.width)), Image.Resampling.LANCZOS)
 
@@ -128,7 +133,8 @@ def _is_public_domain(root: Path, path: Path, evidence: Literal["metadata", "cha
     )
 
 
-def _rasterise(path: Path, width: int) -> Image.Image:
+def rasterise(path: Path, width: int) -> Image.Image:
+    """An SVG file as an RGBA picture `width` pixels wide. Raises StampError without resvg-py."""
     try:
         import resvg_py
     except ImportError as error:
