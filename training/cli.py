@@ -98,6 +98,12 @@ def data(context: typer.Context) -> None:
     _hand_on("training.data.cli", context)
 
 
+@cli.command("cache", context_settings=_HANDED_ON)
+def cache(context: typer.Context) -> None:
+    """Encode a data set once, to train on it many times."""
+    _hand_on("training.cache.cli", context)
+
+
 def _hand_on(module: str, context: typer.Context) -> None:
     """Let the `app` of a room take over, with the arguments as they were written."""
     room = importlib.import_module(module).app

@@ -1,0 +1,111 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from app.pipeline.encode import encode_audio, encode_visual
+from training.cache.encoding import chosen_frames, cover
+
+
+def encoded_of(example, encoder):
+    return encoder.encode(example.facts.id, example.footage(size=32, fps=2.0))
+
+
+def test_the_plain_view_is_what_the_service_makes_of_the_frames(example, encoder, tiny_bundle):
+    made = example("a")
+    encoded = encoded_of(made, encoder(views=2))
+    footage = made.footage(size=32, fps=2.0)
+    tokens, _ = encode_visual(tiny_bundle, footage.frames, 1)
+    events, embedding = encode_audio(tiny_bundle, footage.waveform, 0.0, footage.times_s)
+    arrays = encoded.arrays
+    assert arrays["tokens"].shape == (3, 4, 4, 4, 3)
+    np.testing.assert_allclose(arrays["tokens"][0], tokens, atol=1e-3)
+    np.testing.assert_allclose(arrays["events"], events, atol=1e-3)
+    np.testing.assert_allclose(arrays["embedding"], embedding, atol=1e-3)
+    for name in ("tokens", "events", "embedding", "cover"):
+        assert arrays[name].dtype == np.float16, name
+    assert arrays["times_s"].tolist() == footage.times_s.tolist()
+    assert arrays["has_sound"].all()
+
+
+def test_cover_is_the_share_of_each_cell_in_the_truth_of_judged_frames(example, encoder):
+    encoded = encoded_of(example("a", cell=(3, 0)), encoder(views=0))
+    plain = encoded.arrays["cover"][0]
+    assert plain[2, 3, 0] == 1
+    assert plain.sum() == 1  # nothing in the other cells, and nothing in the frames that nobody judged
+    assert encoded.arrays["judged"].tolist() == [False, False, True, False]
+    assert encoded.judged == (2,)
+
+
+def test_cover_by_hand():
+    truth = np.zeros((1, 4, 4), np.float32)
+    truth[0, :3, 0] = 1  # two of four pixels of the upper left quarter, one of the lower left
+    assert cover(truth, 2, 2).tolist() == [[[0.5, 0], [0.25, 0]]]
+
+
+def test_views_differ_from_the_frame_and_repeat_themselves(example, encoder):
+    makers = encoder(views=2), encoder(views=2)
+    first, again = (encoded_of(example("a"), maker).arrays for maker in makers)
+    other = encoded_of(example("b"), makers[0]).arrays
+    assert np.array_equal(first["tokens"], again["tokens"])
+    assert np.array_equal(first["cover"], again["cover"])
+    assert not np.array_equal(first["tokens"][1], first["tokens"][0])
+    assert not np.array_equal(first["tokens"][1], first["tokens"][2])
+    assert not np.array_equal(first["tokens"][1], other["tokens"][1])  # the id is part of the seed
+
+
+def test_without_sound_embedding_and_events_are_zero(example, encoder):
+    encoded = encoded_of(example("a", sound=False), encoder())
+    assert not encoded.has_sound
+    assert not encoded.arrays["embedding"].any()
+    assert not encoded.arrays["events"].any()
+    assert not encoded.arrays["has_sound"].any()
+
+
+def test_a_frame_beyond_the_sound_track_has_no_sound(example, encoder):
+    footage = example("a").footage(size=32, fps=2.0)
+    footage = dataclasses.replace(footage, waveform=footage.waveform[:8000])  # half a second of two
+    encoded = encoder(views=0).encode("a", footage)
+    assert encoded.arrays["has_sound"].tolist() == [True, False, False, False]
+    assert encoded.has_sound
+
+
+def test_class_maps_and_raw_are_kept_if_wanted(example, encoder):
+    plain = encoded_of(example("a"), encoder(views=1))
+    assert not {"class_map", "frames", "waveform"} & set(plain.arrays)
+    full = encoded_of(example("a"), encoder(views=1, class_map=True, raw=True))
+    assert full.arrays["class_map"].shape == (2, 4, 2, 2, 3)
+    np.testing.assert_allclose(full.arrays["class_map"].sum(-1), 1, atol=2e-3)
+    footage = example("a").footage(size=32, fps=2.0)
+    assert np.array_equal(full.arrays["frames"], footage.frames)
+    assert np.array_equal(full.arrays["waveform"], footage.waveform)
+    assert full.size_bytes > plain.size_bytes
+
+
+@pytest.mark.parametrize(
+    ("n_frames", "judged", "most", "kept"),
+    [
+        (4, (), 8, [0, 1, 2, 3]),
+        (8, (), 4, [1, 3, 5, 7]),  # the middles of [0, 2), [2, 4), [4, 6), [6, 8)
+        (20, (3,), 4, [3, 7, 12, 17]),  # 3 takes the place of 2, the nearest of 2, 7, 12, 17
+        (20, (12,), 4, [2, 7, 12, 17]),
+        (20, (0, 1), 2, [0, 1]),
+        (8, (0, 2, 3, 4, 6, 7), 3, [2, 4, 7]),  # judged ones only, evenly: numbers 1, 3 and 5 of them
+        (8, range(8), 2, [2, 6]),
+        (9, (8,), 1, [8]),
+    ],
+)
+def test_frames_are_spread_evenly_and_judged_ones_are_kept(n_frames, judged, most, kept):
+    known = np.zeros(n_frames, bool)
+    known[list(judged)] = True
+    assert chosen_frames(known, most).tolist() == kept
+
+
+def test_footage_that_does_not_fit_together_is_refused(example, encoder):
+    footage = example("a").footage(size=32, fps=2.0)
+    with pytest.raises(ValueError, match="no frame"):
+        encoder().encode("a", dataclasses.replace(footage, frames=footage.frames[:0]))
+    with pytest.raises(ValueError, match="truth for 3"):
+        encoder().encode("a", dataclasses.replace(footage, truth=footage.truth[:3]))
+    with pytest.raises(ValueError, match=r"\(4, 30, 32, 3\)"):
+        encoder().encode("a", dataclasses.replace(footage, frames=footage.frames[:, :30]))
