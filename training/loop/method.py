@@ -1,0 +1,45 @@
+"""What every method is: a named Lightning module with a configuration."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from lightning.pytorch import LightningModule
+from torch import Tensor
+
+from training.loop.config import plain_config
+
+SCORE = "val/score"
+
+
+class Method(LightningModule):
+    """Base of the methods.
+
+    A method computes its loss in `training_step` and gives its score to `log_score` in `validation_step`, or
+    at the end of the validation. What is random comes from torch's generator in `training_step`, and what
+    changes after a step, a memory bank or an average of weights, changes there or in `optimizer_step`: only
+    so does a run that is broken off and resumed end as if it never had been.
+
+    Attributes:
+        method: name of the method, as on the command line.
+        config: its configuration.
+    """
+
+    method: ClassVar[str]
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config = config
+        # As plain dicts, so that a checkpoint can be read without executing what it holds.
+        self.save_hyperparameters({"method": self.method, "config": plain_config(config)})
+
+    def log_score(self, score: Tensor | float, *, count: int) -> None:
+        """Log `val/score`, by which the best epoch is chosen: the higher the better.
+
+        It becomes the mean over all items of the validation, on all devices.
+
+        Args:
+            score: mean over some items.
+            count: how many these are.
+        """
+        self.log(SCORE, score, batch_size=count, sync_dist=True, prog_bar=True)
