@@ -6,6 +6,7 @@ from training.metrics.localization import (
     binarize,
     ciou,
     covers_centre,
+    mass_inside,
     pointing_hit,
     success,
     success_auc,
@@ -91,3 +92,11 @@ def test_pointing_takes_the_maximum_and_flat_maps_miss():
 def test_off_centre_means_that_the_centre_is_outside():
     assert covers_centre(BOX)
     assert not covers_centre(rasterize_box((0.6, 0.6, 1, 1)))
+
+
+def test_mass_is_counted_without_a_threshold():
+    truth = np.array([[1.0, 0.5, 0.0]])
+    # .2 * 1 + .4 * .5 of .2 + .4 + .4
+    assert mass_inside(np.array([[0.2, 0.4, 0.4]]), truth) == pytest.approx(0.4)
+    assert mass_inside(np.zeros((1, 3)), truth) == 0
+    assert mass_inside(np.ones((SIDE, SIDE)), BOX) == pytest.approx(0.25)

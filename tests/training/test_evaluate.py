@@ -1,61 +1,48 @@
-import json
-from datetime import date
-from pathlib import Path
+"""`evaluate_localizer` on made-up cases: what a localiser that listens and one that does not are told."""
 
 import numpy as np
 import pytest
 
-from app.inference.manifest import Metric
-from training.evaluation.features import Probes, SideBySide
+from tests.training.made_up import MadeCase, deaf, encode, listener, see, sounds_of
+from training.evaluation.cases import Role
+from training.evaluation.controls import _PresenceAuc
 from training.evaluation.kinds import differ, instruments_of, kinds_of
-from training.evaluation.outputs import (
-    BEGIN,
-    END,
-    Provenance,
-    manifest_metrics,
-    write_docs,
-    write_json,
-    write_metrics,
-)
+from training.evaluation.others import ALL_UP_TO, MOST_OTHERS, other_sounds
+from training.evaluation.probes import Probes, side_by_side
 from training.evaluation.report import (
     CENTRE_DISC,
+    CENTRED_SQUARE,
     OURS,
+    PRIOR,
     SHUFFLED,
     VISION_ONLY,
     WHOLE_IMAGE,
     goals,
-    summary,
 )
-from training.evaluation.score import evaluate_localizer, everything_at_once
-from training.evaluation.tables import clip_table, report_tables, to_markdown
+from training.evaluation.report_tables import report_tables
+from training.evaluation.score import evaluate_localizer
+from training.evaluation.sounds import Sounds
+from training.evaluation.together import squeezed
+from training.metrics.controls import separation
 from training.metrics.localization import Rule
+from training.metrics.masks import rasterize_box
 
-ROOT = Path(__file__).parents[2]
-PROVENANCE = Provenance(
-    "default", "1.0.0", "nothing", date(2024, 2, 29), "earsight-train evaluate clips --data DIR"
-)
+QUIET = sounds_of(np.zeros((1, 5)))
 
 
-def listener(tokens, class_map, events):
-    """Marks what is heard: the channel of the tokens that the events select."""
-    heatmap = np.einsum("nhwd,nd->nhw", tokens, events[:, :4])
-    return heatmap, heatmap.max(axis=(1, 2))
+def report_of(localize, encoded, **options):
+    return evaluate_localizer(localize, encoded, **options).report
 
 
-def deaf(tokens, class_map, events):
-    """Marks everything that could sound, whatever is heard."""
-    heatmap = tokens.max(axis=3)
-    return heatmap, heatmap.max(axis=(1, 2))
-
-
-def test_a_listener_scores_full_marks_with_its_own_sound_and_none_with_another(made_clips):
-    report = evaluate_localizer(listener, made_clips)
+def test_a_listener_scores_full_marks_with_its_own_sound_and_none_with_another(heard_report):
+    report = heard_report
     ours, shuffled = report.row(OURS).everywhere, report.row(SHUFFLED).everywhere
     assert ours.pointing.value == 100
     assert ours.success[Rule.ABSOLUTE].value == 100
     assert ours.success[Rule.AREA].value == 100
     assert ours.mean_iou.value > 90
-    # One of five other clips is of the same kind, for all but the animal, whose twin is weak but still heard.
+    assert ours.mass.value > 90
+    # One of five other cases is of the same kind, for all but the animal, whose twin is unjudged but heard.
     assert shuffled.success[Rule.ABSOLUTE].value == pytest.approx(20)
     swap = report.controls.other_kind
     assert swap.swapped_area.value == 0
@@ -65,8 +52,8 @@ def test_a_listener_scores_full_marks_with_its_own_sound_and_none_with_another(m
     assert swap.n_pairs == 6 * 4
 
 
-def test_a_deaf_map_scores_well_on_boxes_and_is_found_out_by_the_controls(made_clips):
-    report = evaluate_localizer(deaf, made_clips)
+def test_a_deaf_map_scores_well_on_boxes_and_is_found_out_by_the_controls(made_cases):
+    report = report_of(deaf, made_cases)
     ours = report.row(OURS).everywhere
     assert ours.success[Rule.ABSOLUTE].value == 100
     assert report.row(SHUFFLED).everywhere == ours
@@ -77,126 +64,311 @@ def test_a_deaf_map_scores_well_on_boxes_and_is_found_out_by_the_controls(made_c
     assert report.controls.silence.false_alarms.value == 100
 
 
-def test_trivial_predictors_stand_beside_every_report(made_clips):
-    report = evaluate_localizer(listener, made_clips)
-    assert [row.name for row in report.rows] == [OURS, WHOLE_IMAGE, CENTRE_DISC, VISION_ONLY, SHUFFLED]
+def test_trivial_predictors_stand_beside_every_report(heard_report):
+    report = heard_report
+    names = [OURS, WHOLE_IMAGE, CENTRED_SQUARE, CENTRE_DISC, PRIOR, VISION_ONLY, SHUFFLED]
+    assert [row.name for row in report.rows] == names
     whole, disc = report.row(WHOLE_IMAGE).everywhere, report.row(CENTRE_DISC).everywhere
     assert whole.pointing is None
-    assert whole.mean_iou.value == pytest.approx(100 * 36 / 256)
-    assert disc.pointing.value == pytest.approx(20)  # the first of five scored clips covers the centre
+    assert whole.mean_iou.value == whole.mass.value == pytest.approx(100 * 36 / 256)
+    assert disc.pointing.value == pytest.approx(20)  # the first of five scored cases covers the centre
     assert disc.success[Rule.AREA].value == pytest.approx(20)
     assert disc.success[Rule.ABSOLUTE].value == 0
+    # The square of 158 x 158 pixels is a mask already: every rule gives the same.
+    square = report.row(CENTRED_SQUARE).everywhere
+    assert square.pointing is None
+    assert len({estimate.value for estimate in square.auc.values()}) == 1
+    # The first truth, 84 x 84 pixels, lies wholly inside; it is the best of all with 84² / 158² < .5.
+    assert square.success[Rule.AREA].value == 0
 
 
-def test_weak_clips_are_never_scored_but_take_part_in_the_controls(made_clips):
-    report = evaluate_localizer(listener, made_clips)
-    assert (report.n_clips, report.n_scored, report.n_off_centre) == (6, 5, 4)
+def test_the_mean_truth_never_holds_the_answer():
+    # Three sources in three corners: the mean of the other two is elsewhere.
+    apart = encode([MadeCase("human", corner) for corner in ((0, 0), (0, 10), (10, 0))])
+    prior = report_of(listener, apart).row(PRIOR).everywhere
+    assert prior.pointing.value == 0
+    assert prior.mass.value == 0
+    # Twice the same place, but in one group: what belongs to it does not count as another.
+    group = {"group": "one video"}
+    twins = [MadeCase("human", (0, 0), facts=group), MadeCase("animal", (0, 0), facts=group)]
+    alone = encode([*twins, MadeCase("music", (10, 10))])
+    assert report_of(listener, alone).row(PRIOR).everywhere.pointing.value == 0
+    # In groups of their own each gives the other away.
+    free = encode([MadeCase("human", (0, 0)), MadeCase("animal", (0, 0))])
+    assert report_of(listener, free).row(PRIOR).everywhere.mean_iou.value == 100
+
+
+def test_unjudged_cases_are_never_scored_but_take_part_in_the_controls(heard_report):
+    report = heard_report
+    assert (report.n_cases, report.n_scored, report.n_off_centre) == (6, 5, 4)
     assert report.row(OURS).everywhere.mean_iou.n == 5
     assert report.row(OURS).off_centre.mean_iou.n == 4
     assert report.controls.silence.area.n == 6
-    weak = report.clips[3]
-    assert (weak.pointing, weak.iou, weak.truth_area) == (None, None, None)
-    assert weak.own_area > 0
-    assert report.clips[4].pointing is True  # rows of scored clips are found past the weak one
+    unjudged = report.cases[3]
+    assert (unjudged.pointing, unjudged.iou, unjudged.truth_area) == (None, None, None)
+    assert unjudged.own_area > 0
+    assert report.cases[4].pointing is True  # rows of scored cases are found past the unjudged one
 
 
-def test_only_weak_clips_cannot_be_evaluated(make_features):
-    with pytest.raises(ValueError, match="boxes"):
-        evaluate_localizer(listener, [make_features("human", (5, 5), tier="weak")])
+def test_without_any_truth_there_is_no_report():
+    with pytest.raises(ValueError, match="none of 1 examples can be scored"):
+        evaluate_localizer(listener, encode([MadeCase("human", (5, 5), role=Role.UNJUDGED)]))
 
 
-def test_a_single_clip_has_no_swaps(make_features):
-    report = evaluate_localizer(listener, [make_features("human", (5, 5))])
+def test_a_single_case_has_neither_swaps_nor_others():
+    report = report_of(listener, encode([MadeCase("human", (5, 5))]))
     assert report.controls.other_kind is None
     assert report.row(OURS).off_centre is None
-    assert [row.name for row in report.rows] == [OURS, WHOLE_IMAGE, CENTRE_DISC, VISION_ONLY]
+    names = [OURS, WHOLE_IMAGE, CENTRED_SQUARE, CENTRE_DISC, VISION_ONLY]
+    assert [row.name for row in report.rows] == names
     assert report_tables(report)
 
 
-def test_other_instruments_are_compared_within_music_alone(made_clips):
-    swap = evaluate_localizer(listener, made_clips).controls.other_instrument
+def test_other_instruments_are_compared_within_music_alone(heard_report):
+    swap = heard_report.controls.other_instrument
     assert swap.n_pairs == 2
     assert swap.own_area.n == 2
-    assert swap.ratio.value == pytest.approx(
-        1
-    )  # the listener knows music, but not one instrument from another
+    # The listener knows music, but not one instrument from another.
+    assert swap.ratio.value == pytest.approx(1)
 
 
-def test_batches_do_not_change_the_report_and_inputs_are_float32(made_clips):
+def test_batches_do_not_change_the_report_and_inputs_are_float32(made_cases, heard_report):
     seen = []
 
-    def watched(tokens, class_map, events):
-        assert all(
-            part.dtype == np.float32 and part.flags.c_contiguous for part in (tokens, class_map, events)
-        )
-        assert len(tokens) == len(class_map) == len(events)
-        seen.append(len(tokens))
-        return listener(tokens, class_map, events)
+    def watched(*inputs):
+        assert all(part.dtype == np.float32 and part.flags.c_contiguous for part in inputs)
+        assert len({len(part) for part in inputs}) == 1
+        seen.append(len(inputs[0]))
+        return listener(*inputs)
 
-    assert evaluate_localizer(watched, made_clips, batch=4) == evaluate_localizer(listener, made_clips)
+    assert report_of(watched, made_cases, batch=4) == heard_report
     assert max(seen) == 4
 
 
-def test_noise_and_the_worst_silent_clip_are_reported(made_clips):
-    loud = np.zeros((2, 5), np.float32)
+def test_noise_and_the_worst_silent_case_are_reported(made_cases):
+    loud = np.zeros((2, 5))
     loud[0, 1] = 1.0  # one of two seeds sounds like an animal
-    hiss = np.zeros((2, 5), np.float32)
+    hiss = np.zeros((2, 5))
     hiss[1, 2] = 1.0
-    report = evaluate_localizer(listener, made_clips, probes=Probes(silence=hiss, noises={"pink": loud}))
+    probes = Probes(silence=sounds_of(hiss), noises={"pink": sounds_of(loud)})
+    report = report_of(listener, made_cases, probes=probes)
     pink = report.controls.noises["pink"]
-    area = report.clips[2].own_area
+    area = report.cases[2].own_area
     assert pink.area.value == pytest.approx(2 * area / 2 / 6, rel=0.02)
-    assert pink.worst_file == "animal-9-0.mp4"
+    assert pink.worst_id == "animal-9-0"
     assert pink.worst == pytest.approx(area, rel=0.02)
     assert pink.false_alarms.value == pytest.approx(100 * 2 / 2 / 6)
-    assert report.controls.silence.worst_file == "music-0-0.mp4"
-    assert report.clips[4].silence_area == report.controls.silence.worst
+    assert report.controls.silence.worst_id == "drums-0-0"
+    assert report.cases[4].silence_area == report.controls.silence.worst
 
 
-def test_mirrored_frames_must_give_mirrored_maps(made_clips):
-    silence = np.zeros((1, 5), np.float32)
-    mirrored = tuple((np.ascontiguousarray(clip.tokens[:, ::-1]), clip.class_map) for clip in made_clips)
-    same = Probes(silence=silence, noises={}, flipped=mirrored)
-    controls = evaluate_localizer(listener, made_clips, probes=same).controls
+def test_mirrored_frames_must_give_mirrored_maps(made_cases):
+    controls = report_of(listener, made_cases, probes=Probes(QUIET, {}, see=see)).controls
     assert (controls.flip_error.value, controls.flip_iou.value) == (0, 100)
-    stuck = Probes(
-        silence=silence, noises={}, flipped=tuple((clip.tokens, clip.class_map) for clip in made_clips)
+    assert controls.flip_error.n == 6
+
+    def stuck(frames):
+        return see(frames[:, :, ::-1])
+
+    stuck_controls = report_of(listener, made_cases, probes=Probes(QUIET, {}, see=stuck)).controls
+    assert stuck_controls.flip_iou.value < 60
+
+
+def test_side_by_side_needs_the_sound_to_choose(made_cases):
+    heard = report_of(listener, made_cases, probes=Probes(QUIET, {}, see=see)).controls.side_by_side
+    assert heard.n == 5  # every scored case has a partner of another kind
+    assert (heard.pointing_all.value, heard.iiou.value, heard.iiou_area.value) == (100, 100, 100)
+    assert (heard.iiou_saliency.value, heard.iiou_disc.value) == (0, 0)
+    unheard = report_of(deaf, made_cases, probes=Probes(QUIET, {}, see=see)).controls.side_by_side
+    assert (unheard.pointing_all.value, unheard.iiou.value) == (0, 0)
+
+
+def test_truths_of_a_pair_lie_on_their_own_halves():
+    box = (5 / 16 + 0.003, 5 / 16, 11 / 16 + 0.003, 11 / 16)
+    left, right = squeezed(*[rasterize_box(box).astype(np.float32)] * 2)
+    halved = (box[0] / 2, box[1], box[2] / 2, box[3])
+    np.testing.assert_array_equal(left > 0, rasterize_box(halved))
+    shifted = (halved[0] + 0.5, box[1], halved[2] + 0.5, box[3])
+    np.testing.assert_array_equal(right > 0, rasterize_box(shifted))
+
+
+def test_side_by_side_keeps_the_size():
+    frame = side_by_side(np.full((9, 9, 3), 10, np.uint8), np.full((9, 9, 3), 200, np.uint8))
+    assert frame.shape == (9, 9, 3)
+    assert frame[:, :4].max() == 10
+    assert frame[:, 4:].min() == 200
+
+
+def scene(*corners, role=Role.SCORED):
+    """Sources of different kinds that sound in turn, all of which stand in the picture of each."""
+    kinds = ("human", "animal", "music")
+    cases = [
+        MadeCase(kind, corner, role=role, facts={"scene": "s", "group": "g"})
+        for kind, corner in zip(kinds, corners, strict=False)
+    ]
+    encoded = encode(cases)
+    encoded.pictures.tokens[:] = encoded.pictures.tokens.max(axis=0)
+    return encoded
+
+
+def test_a_scene_succeeds_only_if_each_source_is_found_on_its_own_sound():
+    both = scene((0, 0), (9, 9))
+    heard = report_of(listener, both)
+    assert heard.n_groups == 1
+    assert (heard.scenes.n, heard.scenes.iiou.value, heard.scenes.pointing_all.value) == (1, 100, 100)
+    # What could sound is found by the deaf map as well, but not which.
+    assert (heard.scenes.iiou_saliency.value, heard.scenes.iiou_disc.value) == (0, 0)
+    assert report_of(deaf, both).scenes.iiou.value == 0
+
+
+def test_sources_of_one_scene_never_lend_each_other_their_sounds():
+    report = report_of(listener, scene((0, 0), (9, 9)))
+    assert SHUFFLED not in [row.name for row in report.rows]
+    assert report.controls.other_kind is None
+
+
+def test_cases_without_a_scene_make_none(heard_report):
+    assert heard_report.scenes is None
+
+
+def test_negative_cases_are_measured_apart():
+    # The third picture shows an instrument, but an animal is heard.
+    wrong = MadeCase("music", (5, 5), role=Role.NEGATIVE)
+    encoded = encode([MadeCase("human", (5, 5)), MadeCase("animal", (5, 5)), wrong])
+    encoded.sounds.events[2] = [0, 1, 0, 0, 0]
+    report = report_of(listener, encoded)
+    assert (report.n_scored, report.n_negatives) == (2, 1)
+    (heard,) = report.negatives
+    assert (heard.n, heard.area.value, heard.fires.value, heard.presence_auc.value) == (1, 0, 0, 100)
+    ours = next(row for row in heard.extended if (row.name, row.rule) == (OURS, Rule.ABSOLUTE))
+    assert (ours.average_precision.value, ours.max_f1.value, ours.accuracy.value) == (100, 100, 100)
+    # A deaf map is as sure of the wrong pair as of the right ones: all three are detected together.
+    (unheard,) = report_of(deaf, encoded).negatives
+    ours = next(row for row in unheard.extended if (row.name, row.rule) == (OURS, Rule.ABSOLUTE))
+    assert ours.average_precision.value == pytest.approx(100 * 2 / 3)
+    assert ours.max_f1.value == pytest.approx(80)  # precision 2/3, recall 1
+    assert unheard.fires.value == 100
+    assert unheard.presence_auc.value == 50
+    # Its sound belongs to no picture: it is lent to none.
+    assert report.cases[2].swapped_area is None
+    assert report.controls.other_kind.n_pairs == 2
+
+
+def test_negatives_are_taken_apart_by_what_a_reader_says_of_them():
+    def negative(corner, **extra):
+        return MadeCase("music", corner, role=Role.NEGATIVE, facts={"extra": extra})
+
+    encoded = encode(
+        [
+            MadeCase("human", (5, 5)),
+            negative((0, 0), negative="other sound", same_class="no"),
+            negative((1, 1), negative="other sound", same_class="yes"),
+            negative((2, 2), negative="own sound"),
+        ]
     )
-    assert evaluate_localizer(listener, made_clips, probes=stuck).controls.flip_iou.value < 60
+    parts = {part.name: part.n for part in report_of(listener, encoded).negatives}
+    assert parts == {
+        "all": 3,
+        "sound of another clip": 2,
+        "own sound, source out of sight": 1,
+        "sound of another class": 1,
+        "sound of the class that is seen": 1,
+    }
 
 
-def side_by_side(clips, left, right):
-    tokens = np.concatenate([clips[left].tokens[:, ::2], clips[right].tokens[:, ::2]], axis=1)
-    return SideBySide(left, right, tokens, clips[left].class_map)
+def test_a_report_without_negatives_says_nothing_about_them(heard_report):
+    assert heard_report.negatives == ()
 
 
-def test_side_by_side_needs_the_sound_to_choose(made_clips):
-    pairs = (side_by_side(made_clips, 0, 2), side_by_side(made_clips, 2, 4))
-    probes = Probes(silence=np.zeros((1, 5), np.float32), noises={}, pairs=pairs)
-    heard = evaluate_localizer(listener, made_clips, probes=probes).controls.interactive
-    assert (heard.pointing_both.value, heard.iiou.value, heard.iiou_area.value) == (100, 100, 100)
-    assert heard.iiou_saliency.value == 0
-    unheard = evaluate_localizer(deaf, made_clips, probes=probes).controls.interactive
-    assert (unheard.pointing_both.value, unheard.iiou.value) == (0, 0)
+def test_the_sources_are_taken_apart_by_size(made_cases):
+    encoded = encode(
+        [
+            MadeCase("human", (0, 0), extent=2),  # 28 px
+            MadeCase("animal", (0, 0), extent=6),  # 84 px
+            MadeCase("music", (0, 0), extent=8),  # 112 px
+            MadeCase("human", (0, 0), extent=12),  # 168 px
+            MadeCase("human", (1, 1), extent=12),
+        ]
+    )
+    parts = {part.name: part.figures for part in report_of(listener, encoded).breakdowns[0].parts}
+    assert [figures[OURS].n for figures in parts.values()] == [1, 1, 1, 2]
+    assert list(parts) == ["below 32 x 32", "to 96 x 96", "to 144 x 144", "beyond"]
+    assert parts["beyond"][OURS].success[Rule.ABSOLUTE].value == 100
+    assert set(parts["beyond"]) == {OURS, CENTRE_DISC, VISION_ONLY}
 
 
-def test_boxes_of_a_pair_lie_on_their_own_halves(made_clips):
-    left, right = side_by_side(made_clips, 0, 4).boxes(made_clips)
-    np.testing.assert_allclose(left, [[5 / 32, 5 / 16, 11 / 32, 11 / 16]])
-    np.testing.assert_allclose(right, [[0.5, 0, 0.5 + 6 / 32, 6 / 16]])
-    assert made_clips[0].boxes[0, 0] == 5 / 16  # the clip itself is untouched
+def test_what_a_reader_knows_of_the_examples_makes_another_breakdown():
+    known, new = {"extra": {"known_kind": "yes"}}, {"extra": {"known_kind": "no"}}
+    encoded = encode(
+        [
+            MadeCase("human", (0, 0), facts=known),
+            MadeCase("animal", (9, 9), facts=new),
+            MadeCase("music", (0, 9), facts=new),
+            MadeCase("music", (9, 0)),
+        ]
+    )
+    breakdowns = report_of(listener, encoded).breakdowns
+    assert [breakdown.title for breakdown in breakdowns][1:] == ["By kind of object"]
+    assert [part.figures[OURS].n for part in breakdowns[1].parts] == [1, 2]
+
+
+def test_a_large_set_plays_a_draw_of_other_sounds():
+    kinds = ("human", "animal", "music")
+    large = encode([MadeCase(kinds[k % 3], (k % 11, k % 7)) for k in range(ALL_UP_TO + 5)])
+    groups = np.arange(len(large.cases)) // 5
+    drawn = other_sounds(large.cases, groups)
+    assert {len(others) for others in drawn} == {MOST_OTHERS}
+    assert all((groups[others] != groups[index]).all() for index, others in enumerate(drawn))
+    assert all(len(set(others.tolist())) == len(others) for others in drawn)
+    assert len({tuple(others) for others in drawn}) > 50
+    again = other_sounds(large.cases, groups)
+    assert all((one == other).all() for one, other in zip(drawn, again, strict=True))
+
+
+def test_a_small_set_plays_all_other_sounds(made_cases):
+    played = other_sounds(made_cases.cases, np.arange(6))
+    assert played[0].tolist() == [1, 2, 3, 4, 5]
+    assert played[5].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_presence_is_compared_across_cases_whatever_their_number_of_swaps():
+    generator = np.random.default_rng(4)
+    own = generator.random(5).round(1)
+    swapped = [generator.random(size).round(1) for size in (1, 4, 2, 3, 1)]
+    rows = np.array([0, 2, 2, 4])
+    # The mean over all ordered pairs of drawn cases of how often one's own lies above the other's swapped.
+    by_pair = np.mean([[separation(own[a : a + 1], swapped[b]) for b in rows] for a in rows])
+    assert _PresenceAuc(own, swapped)(rows) == pytest.approx(100 * by_pair)
 
 
 def test_everything_at_once_takes_the_loudest_of_each_event():
-    sounds = np.array([[0.1, 0.9], [0.5, 0.2]], np.float32)
-    np.testing.assert_array_equal(everything_at_once(sounds), np.array([0.5, 0.9], np.float32))
+    events = np.array([[0.1, 0.9], [0.5, 0.2]], np.float32)
+    everything = Sounds(events, np.array([[0, 2], [1, 4]], np.float32)).all_at_once()
+    np.testing.assert_array_equal(everything.events, np.array([[0.5, 0.9]], np.float32))
+    np.testing.assert_array_equal(everything.embedding, np.array([[0.5, 3]], np.float32))
 
 
-def test_goals_say_what_is_met(made_clips):
-    met = {goal.name: goal.met for goal in goals(evaluate_localizer(listener, made_clips))}
+def test_sounds_without_their_embeddings_are_refused():
+    with pytest.raises(ValueError, match="2 sounds with 1 embeddings"):
+        Sounds(np.zeros((2, 5), np.float32), np.zeros((1, 2), np.float32))
+
+
+def test_goals_say_what_is_met(made_cases, heard_report):
+    met = {goal.name: goal.met for goal in goals(heard_report)}
     assert all(met.values())
-    missed = {goal.name for goal in goals(evaluate_localizer(deaf, made_clips)) if not goal.met}
+    missed = {goal.name for goal in goals(report_of(deaf, made_cases)) if not goal.met}
     assert missed == {"silence, largest area on any clip", "sound of another kind, area / own area"}
+
+
+def test_the_embedding_reaches_the_localiser(made_cases):
+    def by_embedding(tokens, class_map, events, embedding):
+        channel = embedding[:, 0].round().astype(int)
+        heatmap = tokens[np.arange(len(tokens)), :, :, channel]
+        return heatmap, heatmap.max(axis=(1, 2))
+
+    report = report_of(by_embedding, made_cases)
+    assert report.row(OURS).everywhere.success[Rule.ABSOLUTE].value == 100
+    assert report.controls.other_kind.swapped_area.value == 0
 
 
 @pytest.mark.parametrize(
@@ -223,63 +395,3 @@ def test_an_unknown_kind_is_no_other_kind():
     assert differ(frozenset({"human"}), frozenset({"music"}))
     assert not differ(frozenset({"human", "music"}), frozenset({"music"}))
     assert not differ(frozenset(), frozenset({"music"}))
-
-
-def test_docs_are_rewritten_between_their_markers_only(made_clips, tmp_path):
-    page = tmp_path / "benchmarks.md"
-    page.write_text(f"# Before\n\n{BEGIN}\nstale line\n{END}\n\nAfter\n", encoding="utf-8")
-    report = evaluate_localizer(listener, made_clips)
-    for _ in range(2):
-        write_docs(report, PROVENANCE, page)
-    text = page.read_text(encoding="utf-8")
-    assert text.startswith(f"# Before\n\n{BEGIN}\n")
-    assert text.endswith(f"{END}\n\nAfter\n")
-    assert "stale line" not in text
-    assert text.count("| centre disc |") == 3
-    assert "Bundle `default` 1.0.0, 2024-02-29, 5 clips with boxes and 1 more" in text
-    assert PROVENANCE.command in text
-
-
-def test_a_page_without_markers_is_left_alone(made_clips, tmp_path):
-    page = tmp_path / "page.md"
-    page.write_text("nothing here\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="no place"):
-        write_docs(evaluate_localizer(listener, made_clips), PROVENANCE, page)
-    assert page.read_text(encoding="utf-8") == "nothing here\n"
-
-
-def test_the_committed_page_has_its_markers():
-    text = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
-    assert text.count(BEGIN) == text.count(END) == 1
-    assert text.index(BEGIN) < text.index(END)
-
-
-def test_the_report_is_valid_json(made_clips, tmp_path):
-    write_json(evaluate_localizer(listener, made_clips), PROVENANCE, tmp_path / "report.json")
-    document = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
-    assert document["schema"] == "earsight.evaluation/1"
-    assert document["report"]["rows"][0]["everywhere"]["success"]["absolute"]["value"] == 100
-    assert document["report"]["clips"][0]["iou"]["area"] > 0.9
-    assert {goal["met"] for goal in document["goals"]} == {True}
-
-
-def test_manifest_metrics_carry_n_interval_and_the_centre_disc(made_clips, tmp_path):
-    metrics = manifest_metrics(evaluate_localizer(listener, made_clips), dataset="made-up clips")
-    write_metrics(metrics, tmp_path / "configs" / "metrics.json")
-    listed = json.loads((tmp_path / "configs" / "metrics.json").read_text(encoding="utf-8"))
-    assert tuple(Metric.model_validate(entry) for entry in listed) == metrics
-    by_name = {metric.name: metric for metric in metrics}
-    assert len(by_name) == len(metrics)
-    assert by_name["ciou_absolute"].value == 100
-    assert by_name["centre_disc_ciou_area"].n == 5
-    assert by_name["presence_auc"].low is not None
-
-
-def test_tables_hold_every_row_and_markdown_is_square(made_clips):
-    report = evaluate_localizer(listener, made_clips)
-    tables = [*report_tables(report), clip_table(report.clips)]
-    for table in tables:
-        assert {len(row) for row in table.rows} == {len(table.header)}
-        lines = [line for line in to_markdown(table).splitlines() if line.startswith("|")]
-        assert len({line.count("|") for line in lines}) == 1
-    assert "ours" in summary(report)

@@ -1,14 +1,9 @@
 import json
-import os
-from pathlib import Path
 
 import pytest
 
-from training.data.pixel_boxes import by_scene, read_box_list, source_masks
-from training.data.vggss import ANNOTATIONS, read_vggss, vggss_masks
-from training.evaluation.trivial import trivial_figures
-
-DATA = Path(os.environ.get("EARSIGHT_DATA", "nowhere")) / "annotations"
+from training.data.readers.pixel_boxes import by_scene, read_box_list, source_masks
+from training.data.readers.vggss import ANNOTATIONS, read_vggss, vggss_masks
 
 
 @pytest.fixture
@@ -65,24 +60,3 @@ def test_pixel_boxes_are_read_exactly_and_silent_ones_dropped(tmp_path):
     assert [source.image for source in sources] == ["dog_cat_1_dog.jpg", "dog_cat_1_cat.jpg"]
     assert [int(mask.sum()) for mask in source_masks(sources)] == [112 * 224, (224 - 111) * 6]
     assert by_scene(sources) == [[0, 1]]
-
-
-def test_files_that_are_missing_are_passed_over(tmp_path, vggss_file):
-    assert {figure.dataset for figure in trivial_figures(tmp_path)} == {"VGG-SS"}
-    assert list(trivial_figures(tmp_path / "empty")) == []
-
-
-@pytest.mark.skipif(
-    not (DATA / ANNOTATIONS).is_file(),
-    reason="set EARSIGHT_DATA to a folder with annotations/vggss.json",
-)
-def test_published_figures_are_reproduced(tmp_path):
-    (tmp_path / ANNOTATIONS).symlink_to(DATA.resolve() / ANNOTATIONS)
-    figures = list(trivial_figures(tmp_path))
-    assert {(figure.rounding, figure.n) for figure in figures} == {("truncate", 5158), ("round", 5156)}
-    compared = 0
-    for figure in figures:
-        if figure.published is not None:
-            assert (figure.success, figure.auc) == pytest.approx(figure.published, abs=0.02), figure
-            compared += 1
-    assert compared == 8

@@ -1,1 +1,1 @@
-"""Scoring a localiser on clips with boxes: features once, then every figure and every control from them."""
+"""Scoring a localiser: examples are encoded once, then every figure and every control follows from them."""

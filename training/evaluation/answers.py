@@ -1,60 +1,40 @@
-"""Runs a localiser over frames and sounds in every combination that a report needs."""
+"""Runs a localiser over a picture and the sounds that are played to it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from training.evaluation.features import Floats, Localizer
+from training.evaluation.sounds import Floats, Localizer, Sounds
 
-Picture = tuple[Floats, Floats]  # tokens (G, G, Dv) and class map (H, W, C)
+Picture = tuple[Floats, Floats]  # tokens (G, G, Dv) and class map (H, W, C), float32
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Answers for each of n pictures under each of K sounds.
+    """What a localiser says to one picture under K sounds.
 
     Attributes:
-        heatmaps: (n, K, G, G) float32.
-        presence: (n, K) float32.
+        heatmaps: (K, G, G) float32.
+        presence: (K,) float32.
     """
 
     heatmaps: Floats
     presence: Floats
 
-
-def answer_each(localize: Localizer, pictures: Sequence[Picture], sounds: Floats, *, batch: int) -> Answers:
-    """Every picture under every sound.
-
-    Args:
-        localize: see `Localizer`.
-        pictures: n of them.
-        sounds: (K, E) events.
-        batch: maps computed at once.
-    """
-    rows = [_answer(localize, picture, sounds, batch) for picture in pictures]
-    return Answers(np.stack([row.heatmaps for row in rows]), np.stack([row.presence for row in rows]))
+    def part(self, start: int, stop: int) -> Answers:
+        """The answers to the sounds from `start` to before `stop`."""
+        return Answers(self.heatmaps[start:stop], self.presence[start:stop])
 
 
-def answer_own(localize: Localizer, pictures: Sequence[Picture], sounds: Floats, *, batch: int) -> Answers:
-    """Each picture under its own sound, row by row of `sounds` (n, E). K is 1 in the answers."""
-    rows = [
-        _answer(localize, picture, sound[None], batch)
-        for picture, sound in zip(pictures, sounds, strict=True)
-    ]
-    return Answers(np.stack([row.heatmaps for row in rows]), np.stack([row.presence for row in rows]))
-
-
-def _answer(localize: Localizer, picture: Picture, sounds: Floats, batch: int) -> Answers:
+def answer(localize: Localizer, picture: Picture, sounds: Sounds, *, batch: int) -> Answers:
+    """One picture under every sound, at most `batch` at once."""
     heatmaps, presences = [], []
     for start in range(0, len(sounds), batch):
-        heard = np.ascontiguousarray(sounds[start : start + batch], np.float32)
-        tokens, class_map = (
-            np.repeat(np.asarray(part, np.float32)[None], len(heard), axis=0) for part in picture
-        )
-        heatmap, presence = localize(tokens, class_map, heard)
+        heard = sounds.take(slice(start, start + batch))
+        tokens, class_map = (np.repeat(part[None], len(heard), axis=0) for part in picture)
+        heatmap, presence = localize(tokens, class_map, heard.events, heard.embedding)
         heatmaps.append(np.asarray(heatmap, np.float32))
         presences.append(np.asarray(presence, np.float32).reshape(-1))
     return Answers(np.concatenate(heatmaps), np.concatenate(presences))

@@ -9,40 +9,83 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from app.inference.manifest import Manifest, Metric
+from app.inference.manifest import Metric
+from training.evaluation.benchmarks import CLIPS
+from training.evaluation.models import Model
 from training.evaluation.report import CENTRE_DISC, OURS, BoxFigures, Report, goals
-from training.evaluation.tables import RULE_NAMES, report_tables, to_markdown
+from training.evaluation.report_tables import goal_table, report_tables
+from training.evaluation.tables import RULE_NAMES, Table, to_markdown
 from training.metrics.intervals import Estimate
 from training.metrics.localization import Rule
 
-SCHEMA = "earsight.evaluation/1"
+SCHEMA = "earsight.evaluation/2"
 BEGIN = "<!-- evaluation: begin; written by `earsight-train evaluate clips --write-docs` -->"
 END = "<!-- evaluation: end -->"
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What was evaluated, when and how. `command` names no path of the machine it ran on."""
+    """What was evaluated on what, when and how. `command` names no path of the machine it ran on.
 
+    `checkpoint` is empty for the localiser of the bundle, which `fitted_on` speaks of.
+    """
+
+    benchmark: str
+    split: str
     bundle: str
     version: str
     fitted_on: str
+    checkpoint: str
+    checkpoint_sha256: str
     day: date
     command: str
+    remarks: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, manifest: Manifest, *, day: date, command: str) -> Provenance:
-        return cls(manifest.name, manifest.version, manifest.calibration.fitted_on, day, command)
+    def of(
+        cls,
+        model: Model,
+        *,
+        benchmark: str,
+        split: str,
+        day: date,
+        command: str,
+        remarks: tuple[str, ...] = (),
+    ) -> Provenance:
+        manifest = model.bundle.manifest
+        return cls(
+            benchmark=benchmark,
+            split=split,
+            bundle=manifest.name,
+            version=manifest.version,
+            fitted_on="" if model.checkpoint else manifest.calibration.fitted_on,
+            checkpoint=model.checkpoint,
+            checkpoint_sha256=model.checkpoint_sha256,
+            day=day,
+            command=command,
+            remarks=remarks,
+        )
+
+    @property
+    def has_goals(self) -> bool:
+        """Whether the goals of the default bundle apply: they were set for the development clips."""
+        return self.benchmark == CLIPS
+
+
+def all_tables(report: Report, provenance: Provenance) -> tuple[Table, ...]:
+    """Everything but the single cases."""
+    return (*report_tables(report), *([goal_table(goals(report))] if provenance.has_goals else []))
 
 
 def report_document(report: Report, provenance: Provenance) -> dict[str, Any]:
     """The whole report for `json.dumps`."""
+    reached = goals(report) if provenance.has_goals else ()
     return {
         "schema": SCHEMA,
         **asdict(provenance),
         "day": provenance.day.isoformat(),
         "report": asdict(report),
-        "goals": [{**asdict(goal), "met": goal.met} for goal in goals(report)],
+        "goals": [{**asdict(goal), "met": goal.met} for goal in reached],
     }
 
 
@@ -58,14 +101,15 @@ def write_docs(report: Report, provenance: Provenance, path: Path) -> None:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"{path} has no place for the tables: {BEGIN} ... {END}")
-    made = "\n".join([_heading(report, provenance), *(to_markdown(table) for table in report_tables(report))])
+    tables = [to_markdown(table) for table in all_tables(report, provenance)]
+    made = "\n".join([_heading(report, provenance), *tables])
     path.write_text(f"{before}{BEGIN}\n\n{made}\n{END}{after}", encoding="utf-8")
 
 
 def _heading(report: Report, provenance: Provenance) -> str:
     return (
         f"Bundle `{provenance.bundle}` {provenance.version}, {provenance.day.isoformat()}, "
-        f"{report.n_scored} clips with boxes and {report.n_clips - report.n_scored} more for the controls. "
+        f"{report.n_scored} clips with boxes and {report.n_cases - report.n_scored} more for the controls. "
         f"Fitted on: {provenance.fitted_on}. Made by `{provenance.command}`.\n"
     )
 
@@ -84,7 +128,7 @@ def manifest_metrics(report: Report, *, dataset: str) -> tuple[Metric, ...]:
             name="silence_worst_area",
             value=round(controls.silence.worst, 3),
             dataset=dataset,
-            n=report.n_clips,
+            n=report.n_cases,
             note="largest area marked on any clip, percent",
         ),
     ]

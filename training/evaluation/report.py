@@ -5,40 +5,95 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from training.evaluation.cases import LeftOut
 from training.metrics.intervals import Estimate
 from training.metrics.localization import Rule
 
 OURS = "ours"
 WHOLE_IMAGE = "whole image"
+CENTRED_SQUARE = "centred square"
 CENTRE_DISC = "centre disc"
+PRIOR = "mean truth of the others"
 VISION_ONLY = "vision only"
 SHUFFLED = "shuffled audio"
 
 
 @dataclass(frozen=True, slots=True)
 class BoxFigures:
-    """Figures against boxes.
+    """Figures against the truth, of n cases.
 
     Attributes:
-        pointing: share of clips whose maximum lies in a box; None for a predictor that points nowhere.
-        success: by binarisation rule, share of clips with a cIoU of 0.5 or more ("cIoU" in papers).
+        n: how many cases; the intervals say how many groups were drawn.
+        pointing: share of cases whose maximum lies in the truth; None for a predictor that points nowhere.
+        success: by binarisation rule, share of cases with a cIoU of 0.5 or more ("cIoU" in papers).
         auc: by binarisation rule, area under success over the 21 thresholds.
         mean_iou: mean cIoU at the absolute threshold.
+        mass: mean share of the heatmap's mass inside the truth.
     """
 
+    n: int
     pointing: Estimate | None
     success: Mapping[Rule, Estimate]
     auc: Mapping[Rule, Estimate]
     mean_iou: Estimate
+    mass: Estimate
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A predictor on all scored clips, and on those whose centre lies outside the boxes, if any."""
+    """A predictor on all scored cases, and on those whose centre lies outside the truth, if any."""
 
     name: str
     everywhere: BoxFigures
     off_centre: BoxFigures | None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the scored cases, with the figures of some predictors by name."""
+
+    name: str
+    figures: Mapping[str, BoxFigures]
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """The scored cases taken apart by something known of them."""
+
+    title: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExtendedRow:
+    """A predictor under the extended protocol, see `training.metrics.negatives`. `rule` makes the masks."""
+
+    name: str
+    rule: Rule
+    average_precision: Estimate
+    max_f1: Estimate
+    accuracy: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class NegativeFigures:
+    """Cases in which nothing in sight makes the sound, beside the scored ones.
+
+    Attributes:
+        name: which of them.
+        n: negative cases.
+        area: mean area marked on them.
+        fires: share of them whose presence is 0.5 or more.
+        presence_auc: how well presence tells scored from negative cases.
+        extended: AP, max-F1 and LocAcc of SLAVC.
+    """
+
+    name: str
+    n: int
+    area: Estimate
+    fires: Estimate
+    presence_auc: Estimate
+    extended: tuple[ExtendedRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +102,22 @@ class QuietFigures:
 
     Attributes:
         area: mean area marked.
-        worst, worst_file: largest area marked on any clip under any seed and level, and on which clip.
+        worst, worst_id: largest area marked on any case under any seed and level, and on which.
         false_alarms: share of maps with a cell at 0.5 or above.
     """
 
     area: Estimate
     worst: float
-    worst_file: str
+    worst_id: str
     false_alarms: Estimate
 
 
 @dataclass(frozen=True, slots=True)
 class SwapFigures:
-    """The right sound against the sounds of other clips, on the same frames.
+    """The right sound against the sounds of other cases, on the same frames.
 
     Attributes:
-        own_area, swapped_area: mean area marked; each clip counts once, as the mean over the other sounds.
+        own_area, swapped_area: mean area marked; each case counts once, as the mean over the other sounds.
         ratio: swapped_area / own_area (a plain ratio, not percent).
         presence_auc: how well presence tells own sounds from swapped ones.
         fires_own, fires_swapped: share of maps whose presence is 0.5 or more.
@@ -80,25 +135,36 @@ class SwapFigures:
 
 @dataclass(frozen=True, slots=True)
 class InteractiveFigures:
-    """Two clips side by side: is each sound found on its own half?
+    """Several sources in one picture, each of which is played alone: is each found in its own place?
 
     Attributes:
-        pointing_both: share of pictures in which both maxima lie in the right boxes.
-        iiou, iauc: both sources succeed at the absolute threshold.
-        iiou_area: the same at the ground-truth area.
+        n: pictures.
+        pointing_all: share of pictures in which every maximum lies in the right place.
+        iiou, iauc: every source succeeds at the absolute threshold.
+        iiou_area: the same at the size of the truth.
         iiou_saliency: `iiou_area` of the vision-only map, which cannot tell the sounds apart.
+        iiou_disc: `iiou_area` of the centre disc.
     """
 
-    pointing_both: Estimate
+    n: int
+    pointing_all: Estimate
     iiou: Estimate
     iauc: Estimate
     iiou_area: Estimate
     iiou_saliency: Estimate
+    iiou_disc: Estimate
 
 
 @dataclass(frozen=True, slots=True)
 class ControlFigures:
-    """Does the map follow the sound? A None was not measured."""
+    """Does the map follow the sound? A None was not measured.
+
+    Attributes:
+        silence, noises: sounds that nothing in sight makes.
+        other_kind, other_instrument: sounds of other cases.
+        flip_error, flip_iou: mirrored frames.
+        side_by_side: two cases squeezed into one picture.
+    """
 
     silence: QuietFigures
     noises: Mapping[str, QuietFigures]
@@ -106,16 +172,17 @@ class ControlFigures:
     other_instrument: SwapFigures | None
     flip_error: Estimate | None
     flip_iou: Estimate | None
-    interactive: InteractiveFigures | None
+    side_by_side: InteractiveFigures | None
 
 
 @dataclass(frozen=True, slots=True)
-class ClipScore:
-    """One clip, for finding out what goes wrong. cIoU in [0, 1], areas in percent; None on a weak clip."""
+class CaseScore:
+    """One case, for finding out what goes wrong. cIoU in [0, 1], areas in percent; None unless scored."""
 
-    file: str
-    sounds: str
-    tier: str
+    id: str
+    label: str
+    role: str
+    time_s: float
     pointing: bool | None
     iou: Mapping[Rule, float] | None
     truth_area: float | None
@@ -127,14 +194,34 @@ class ClipScore:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Rows are ours, then the predictors that must stand beside it."""
+    """Everything about one localiser on one benchmark.
 
-    n_clips: int
+    Attributes:
+        n_cases: examples that could be used; what follows is a part of them.
+        n_scored, n_negatives: see `Role`.
+        n_groups: groups of scored cases; the intervals draw these.
+        n_off_centre: scored cases whose centre lies outside the truth.
+        left_out: examples that could not be used.
+        rows: ours, then the predictors that must stand beside it.
+        breakdowns: the same for parts of the scored cases.
+        negatives: all negative cases, then parts of them; empty if there is none.
+        scenes: None if no picture has several sources that sound in turn.
+        controls: none of them needs a truth.
+        cases: each case.
+    """
+
+    n_cases: int
     n_scored: int
+    n_negatives: int
+    n_groups: int
     n_off_centre: int
+    left_out: tuple[LeftOut, ...]
     rows: tuple[Row, ...]
+    breakdowns: tuple[Breakdown, ...]
+    negatives: tuple[NegativeFigures, ...]
+    scenes: InteractiveFigures | None
     controls: ControlFigures
-    clips: tuple[ClipScore, ...]
+    cases: tuple[CaseScore, ...]
 
     def row(self, name: str) -> Row:
         """The row with that name. Raises KeyError."""
@@ -159,7 +246,7 @@ class Goal:
 
 
 def goals(report: Report) -> tuple[Goal, ...]:
-    """The figures the default bundle was built to, with what it reaches."""
+    """The figures the default bundle was built to on the development clips, with what it reaches."""
     ours = report.row(OURS).everywhere
     controls = report.controls
     found = [
@@ -172,37 +259,6 @@ def goals(report: Report) -> tuple[Goal, ...]:
     if "pink" in controls.noises:
         found.append(Goal("pink noise, mean area", controls.noises["pink"].area.value, 2.0, at_least=False))
     if controls.other_kind is not None:
-        found.append(
-            Goal(
-                "sound of another kind, area / own area",
-                controls.other_kind.ratio.value,
-                1 / 3,
-                at_least=False,
-            )
-        )
+        ratio = controls.other_kind.ratio.value
+        found.append(Goal("sound of another kind, area / own area", ratio, 1 / 3, at_least=False))
     return tuple(found)
-
-
-def summary(report: Report) -> str:
-    """The figures that decide, in a few lines of plain text."""
-    ours, controls = report.row(OURS), report.controls
-    lines = [f"{report.n_scored} scored clips of {report.n_clips}, {report.n_off_centre} off centre"]
-    for row in report.rows:
-        figures = row.everywhere
-        pointing = "    -" if figures.pointing is None else f"{figures.pointing.value:5.1f}"
-        success = "  ".join(f"{rule} {figures.success[rule].value:5.1f}" for rule in Rule)
-        lines.append(f"{row.name:15} point {pointing}  {success}  mIoU {figures.mean_iou.value:5.1f}")
-    if ours.off_centre is not None:
-        success = "  ".join(f"{rule} {ours.off_centre.success[rule].value:5.1f}" for rule in Rule)
-        lines.append(f"{'ours, off centre':15} {success}")
-    lines.append(f"silence worst {controls.silence.worst:.2f} on {controls.silence.worst_file}")
-    for colour, quiet in controls.noises.items():
-        lines.append(f"{colour} noise {quiet.area.value:.2f}, worst {quiet.worst:.1f} on {quiet.worst_file}")
-    for name, swap in (("kind", controls.other_kind), ("instrument", controls.other_instrument)):
-        if swap is not None:
-            lines.append(
-                f"other {name}: area {swap.swapped_area.value:.1f} against {swap.own_area.value:.1f}"
-                f" (ratio {swap.ratio.value:.2f}), presence AUC {swap.presence_auc.value:.1f},"
-                f" fires {swap.fires_own.value:.0f} own, {swap.fires_swapped.value:.0f} swapped"
-            )
-    return "\n".join(lines)

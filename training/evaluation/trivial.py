@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from training.data.pixel_boxes import LISTS, BoxList, by_scene, read_box_list, source_masks
-from training.data.vggss import ANNOTATIONS, read_vggss, vggss_masks
+from training.data.readers import READERS, DataError
+from training.data.readers.box_lists import BoxListReader
+from training.data.readers.pixel_boxes import BoxList, by_scene, read_box_list, source_masks
+from training.data.readers.vggss import Vggss, read_vggss, vggss_masks
+from training.evaluation.tables import NOTHING, Table, number
 from training.metrics.baselines import centre_disc, centred_square, mean_prior, whole_image
 from training.metrics.controls import interactive
 from training.metrics.localization import Rule, binarize, ciou, success, success_auc
@@ -40,29 +43,65 @@ class TrivialFigure:
 PUBLISHED_VGGSS = {
     ("truncate", "whole image"): (21.95, 31.25),
     ("truncate", "centred square 50 %"): (31.72, 36.93),
-    ("truncate", "mean-GT prior > median"): (34.45, 37.76),
+    ("truncate", "mean truth > median"): (34.45, 37.76),
     ("round", "whole image"): (22.03, 31.29),
     ("round", "centred square 50 %"): (31.89, 36.92),
     ("round", "centre disc 50 %"): (34.19, 37.41),
     ("round", "centre disc, GT area"): (43.54, 42.93),
-    ("round", "mean-GT prior > median"): (34.48, 37.73),
+    ("round", "mean truth > median"): (34.48, 37.73),
 }
 
 
-def trivial_figures(directory: Path) -> Iterator[TrivialFigure]:
-    """Figures for every annotation file found in `directory`; none for those that are missing.
+def trivial_benchmarks() -> tuple[str, ...]:
+    """Names of the benchmarks whose annotation file alone says enough."""
+    listed = tuple(name for name, reader in READERS.items() if isinstance(reader, BoxListReader))
+    return (Vggss.name, *listed)
 
-    Raises ValueError if a file is there but is not what its name says.
+
+def trivial_figures(benchmark: str, annotations: Path) -> list[TrivialFigure]:
+    """Figures from the annotation file of one of the `trivial_benchmarks`, without any media.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        DataError: if it is not the annotation file of that benchmark, or it is not one of these benchmarks.
     """
-    if (directory / ANNOTATIONS).is_file():
-        yield from _vggss(directory / ANNOTATIONS)
-    for listed in LISTS:
-        if (directory / listed.file).is_file():
-            yield from _box_list(listed, directory / listed.file)
+    reader = READERS.get(benchmark)
+    if isinstance(reader, BoxListReader):
+        found = list(_box_list(reader.listed, annotations))
+    elif benchmark == Vggss.name:
+        found = list(_vggss(annotations))
+    else:
+        known = ", ".join(trivial_benchmarks())
+        raise DataError(
+            f"the annotations of {benchmark} do not say enough without its media; those of {known} do"
+        )
+    return found
+
+
+def trivial_table(figures: Sequence[TrivialFigure]) -> Table:
+    """The figures of one benchmark."""
+    rows = []
+    for figure in figures:
+        published = NOTHING if figure.published is None else "{:.2f} / {:.2f}".format(*figure.published)
+        rows.append(
+            (
+                figure.predictor,
+                figure.rounding,
+                str(figure.n),
+                number(figure.success, digits=2),
+                number(figure.auc, digits=2),
+                number(figure.iiou, digits=2),
+                published,
+            )
+        )
+    header = ("predictor", "boxes drawn by", "n", "cIoU@0.5", "AUC", "IIoU", "published")
+    return Table(f"{figures[0].dataset}: predictors without a model", header, tuple(rows), n_left=2)
 
 
 def _vggss(path: Path) -> Iterator[TrivialFigure]:
     entries = read_vggss(path)
+    if not entries:
+        raise DataError(f"{path} lists no frame")
     protocols: tuple[tuple[Rounding, bool], ...] = (("truncate", False), ("round", True))
     for rounding, drop_empty in protocols:
         masks = vggss_masks(entries, rounding=rounding, drop_empty=drop_empty)
@@ -80,10 +119,12 @@ def _vggss(path: Path) -> Iterator[TrivialFigure]:
 
 def _box_list(listed: BoxList, path: Path) -> Iterator[TrivialFigure]:
     sources = read_box_list(path)
+    if not sources:
+        raise DataError(f"{path} holds no box with an area")
     masks = source_masks(sources)
     groups = by_scene(sources) if listed.interactive else []
     for name, ious in _predictions(masks):
-        both, _ = interactive([ious[group] for group in groups]) if groups else (None, None)
+        both = interactive([ious[group] for group in groups])[0] if groups else None
         yield TrivialFigure(
             dataset=listed.name,
             rounding="whole pixels",
@@ -96,13 +137,13 @@ def _box_list(listed: BoxList, path: Path) -> Iterator[TrivialFigure]:
 
 
 def _predictions(masks: Sequence[Mask]) -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
-    """Name of each predictor and its (n,) cIoU."""
+    """Name of each predictor and its (n,) cIoU. The mean truth is that of these masks: it knows them."""
     disc = centre_disc()
     yield "whole image", _ious(masks, [whole_image() > 0])
     yield "centred square 50 %", _ious(masks, [centred_square(SQUARE)])
     yield "centre disc 50 %", _ious(masks, [binarize(disc, Rule.HALF)])
     prior = mean_prior(masks)
-    yield "mean-GT prior > median", _ious(masks, [prior > np.median(prior)])
+    yield "mean truth > median", _ious(masks, [prior > np.median(prior)])
     yield "centre disc, GT area", _ious(masks, [_by_area(disc, mask) for mask in masks])
 
 

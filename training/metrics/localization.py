@@ -116,3 +116,14 @@ def covers_centre(truth: npt.NDArray[np.generic]) -> bool:
     """Whether the picture's centre lies in the ground truth; where it does not, centre bias cannot help."""
     rows, columns = truth.shape
     return bool(np.asarray(truth)[rows // 2, columns // 2] > 0)
+
+
+def mass_inside(values: Map, truth: npt.NDArray[np.generic]) -> float:
+    """Share of a map's mass that lies in the ground truth, both (side, side) and in [0, 1]: no threshold.
+
+    A map without any mass scores 0: it has put nothing there.
+    """
+    total = float(values.sum(dtype=np.float64))
+    if total <= 0:
+        return 0.0
+    return float((values * np.asarray(truth)).sum(dtype=np.float64) / total)
