@@ -63,8 +63,10 @@ class LogMel(nn.Module):
     basis: Tensor
     mel: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, offset: float = _LOG_OFFSET) -> None:
+        """The front end of YAMNet, or with another `offset` before the logarithm that of VGGish."""
         super().__init__()
+        self.offset = offset
         mel = mel_matrix()
         used = np.flatnonzero(mel.any(1))  # bins that no band listens to are not computed
         hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_FRAME) / _FRAME)  # periodic
@@ -78,7 +80,7 @@ class LogMel(nn.Module):
         spectrum = functional.conv1d(windows[:, None], self.basis, stride=_HOP)
         real, imaginary = spectrum.chunk(2, 1)
         magnitude = torch.sqrt(real * real + imaginary * imaginary)
-        return torch.log(functional.conv1d(magnitude, self.mel) + _LOG_OFFSET).transpose(1, 2)
+        return torch.log(functional.conv1d(magnitude, self.mel) + self.offset).transpose(1, 2)
 
 
 class YamNet(nn.Module):
