@@ -15,6 +15,7 @@ import typer
 
 from app.inference.manifest import Precision
 from training.encoders.weights import PUBLISHED, FetchError, WeightsMissing, cache_dir, fetch
+from training.loop.errors import LoopError
 
 FAILED = 1
 
@@ -36,7 +37,7 @@ def main() -> None:
     """Entry point: runs the command line and turns expected errors into a message and an exit code."""
     try:
         cli()
-    except (WeightsMissing, FetchError) as error:
+    except (WeightsMissing, FetchError, LoopError) as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(FAILED)
 
@@ -62,11 +63,33 @@ def fetch_weights(
 def export(
     out: OutDir = DEFAULT_BUNDLE,
     precision: Annotated[Precision, typer.Option(help="Precision of the visual encoder.")] = "int8",
+    checkpoint: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Put its localiser into the bundle; needs --out.")
+    ] = None,
+    licence: Annotated[str, typer.Option(help="With --checkpoint: licence of its weights.")] = "not stated",
+    training_data: Annotated[
+        list[str] | None, typer.Option(help="With --checkpoint: a source of its data and the licence.")
+    ] = None,
+    bundle_version: Annotated[str, typer.Option(help="With --checkpoint: version of the bundle.")] = "0.1.0",
 ) -> None:
-    """Build a bundle, graphs and manifest, from the fetched weights and the committed head."""
-    from training.export import export_bundle
+    """Build a bundle, graphs and manifest, from the fetched weights and the committed head, or a checkpoint.
 
-    written = export_bundle(out, precision=precision, say=typer.echo)
+    A bundle from a checkpoint is called like its directory.
+    """
+    if checkpoint is None:
+        from training.export import export_bundle
+
+        written = export_bundle(out, precision=precision, say=typer.echo)
+    else:
+        if out == DEFAULT_BUNDLE:
+            raise typer.BadParameter("name a directory of its own for it", param_hint="--out")
+        from training.trained import Description, export_checkpoint
+
+        stated = tuple(training_data or ("not stated",))
+        described = Description(out.resolve().name, bundle_version, licence, stated)
+        written = export_checkpoint(
+            checkpoint, out, description=described, precision=precision, say=typer.echo
+        )
     total = sum(entry.size_bytes for entry in written.files)
     typer.echo(f"Bundle {written.name} {written.version}: {total / 1e6:.1f} MB in {out}")
 
@@ -102,6 +125,36 @@ def data(context: typer.Context) -> None:
 def cache(context: typer.Context) -> None:
     """Encode a data set once, to train on it many times."""
     _hand_on("training.cache.cli", context)
+
+
+@cli.command("sspl", context_settings=_HANDED_ON)
+def sspl(context: typer.Context) -> None:
+    """Train SSPL, a localiser that learns without negatives."""
+    _hand_on("training.methods.sspl.cli", context)
+
+
+@cli.command("cmc", context_settings=_HANDED_ON)
+def cmc(context: typer.Context) -> None:
+    """Train CMC on views of sound and picture."""
+    _hand_on("training.methods.cmc.cli", context)
+
+
+@cli.command("cmc-images", context_settings=_HANDED_ON)
+def cmc_images(context: typer.Context) -> None:
+    """Train CMC on the colour views of pictures, as published."""
+    _hand_on("training.methods.cmc_images.cli", context)
+
+
+@cli.command("cmc-views", context_settings=_HANDED_ON)
+def cmc_views(context: typer.Context) -> None:
+    """Train CMC with two, three and four views, and probe each."""
+    _hand_on("training.trial.views_cli", context)
+
+
+@cli.command("trial", context_settings=_HANDED_ON)
+def trial(context: typer.Context) -> None:
+    """Train a method and its controls with several seeds, and compare them."""
+    _hand_on("training.trial.cli", context)
 
 
 def _hand_on(module: str, context: typer.Context) -> None:

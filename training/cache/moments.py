@@ -82,6 +82,24 @@ class Moments(Dataset[Moment]):
         """What is known of the example that a moment belongs to."""
         return self.cache.record(self._places[index][0]).facts
 
+    def table(self) -> Moment:
+        """All moments at once, for methods that pick their batches from it; only if they are in memory.
+
+        `tokens` (N, V + 1, G, G, Dv) and `cover` (N, V + 1, G, G), the plain view first, `embedding` (N, Da),
+        `events` (N, E) and `class_map` in half precision, as they are stored; `has_sound`, `judged` and
+        `sounding` (N,) bool; `example` and `source` (N,) int64, the latter the number of the cache.
+        """
+        assert self._memory is not None
+        records = [self.cache.record(example) for example, _ in self._places]
+        frames = [frame for _, frame in self._places]
+        return {
+            **self._memory,
+            "judged": torch.tensor([n in record.judged for n, record in zip(frames, records, strict=True)]),
+            "sounding": torch.tensor([record.facts.sounding for record in records]),
+            "example": torch.tensor([example for example, _ in self._places]),
+            "source": torch.tensor([self.cache.source(example) for example, _ in self._places]),
+        }
+
     def _stored(self, example: int, frame: int) -> Moment:
         """The arrays of one frame, copied out of the mapped file."""
         arrays = self.cache.arrays(example, self._names)

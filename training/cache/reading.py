@@ -20,6 +20,7 @@ class _Entry:
 
     record: Record
     shard: Path
+    source: int
 
 
 class Cache:
@@ -51,6 +52,10 @@ class Cache:
     def record(self, index: int) -> Record:
         """The entry of an example in its cache's index. Raises IndexError."""
         return self._entries[index].record
+
+    def source(self, index: int) -> int:
+        """Number of the cache that an example is from, in the order in which they were opened."""
+        return self._entries[index].source
 
     def arrays(self, index: int, names: Iterable[str] | None = None) -> dict[str, Tensor]:
         """Arrays of an example, as `training.cache.encoding.Encoded` describes them.
@@ -118,7 +123,7 @@ def open_cache(*directories: Path) -> Cache:
     indices = [read_index(directory) for directory in directories]
     first = indices[0].key.encoders
     entries: list[_Entry] = []
-    for directory, index in zip(directories, indices, strict=True):
+    for number, (directory, index) in enumerate(zip(directories, indices, strict=True)):
         unlike = differences(first, index.key.encoders)
         if unlike:
             raise CacheError(
@@ -127,7 +132,9 @@ def open_cache(*directories: Path) -> Cache:
             )
         if not index.examples:
             raise CacheError(f"the cache in {directory} is empty{_why(index)}")
-        entries += [_Entry(record, directory / index.shards[record.shard].name) for record in index.examples]
+        entries += [
+            _Entry(record, directory / index.shards[record.shard].name, number) for record in index.examples
+        ]
     return Cache(
         tuple(entries),
         encoders=first,

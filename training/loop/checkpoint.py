@@ -22,10 +22,18 @@ class CheckpointError(LoopError):
 
 
 class Checkpoint(NamedTuple):
-    """A trained method: its name, its configuration as a plain dict, and its parameters by name."""
+    """A trained method.
+
+    Attributes:
+        method: its name.
+        config: its configuration, plain.
+        about: what else it was made with (`save_hyperparameters`), plain.
+        state: its parameters and buffers by name.
+    """
 
     method: str
     config: dict[str, Any]
+    about: dict[str, Any]
     state: dict[str, Tensor]
 
 
@@ -55,7 +63,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Raises CheckpointError.
     """
     content = _load(path)
-    return Checkpoint(content[_KEY]["method"], content[_KEY]["config"], content["state_dict"])
+    there = content[_KEY]
+    about = content.get("hyper_parameters", {})
+    return Checkpoint(there["method"], there["config"], about, content["state_dict"])
 
 
 def read_circumstances(path: Path) -> Circumstances:

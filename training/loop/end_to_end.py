@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -17,7 +17,13 @@ class Perceived(NamedTuple):
 
 
 class EndToEndEncoders(nn.Module):
-    """Frames and windows of sound to tokens, embedding and events, pooled as the service does it."""
+    """Frames and windows of sound to tokens, embedding and events, pooled as the service does it.
+
+    Attributes:
+        kind: as which a checkpoint that carries such encoders names them.
+    """
+
+    kind: ClassVar[str] = "end-to-end"
 
     def __init__(self, tokens: nn.Module, audio: nn.Module, *, silence: int | None, shrink: int = 2) -> None:
         """Put two encoders together, with all their weights free to change.

@@ -226,7 +226,9 @@ def _fitted(outcome: Outcome, trainer: Trainer, best: ModelCheckpoint, last: Las
 
 def _summary(fitted: Fitted) -> str:
     done = f"{fitted.epochs} epochs, {fitted.steps} steps"
-    best = f"best {SCORE} {fitted.score:.4f} in {fitted.best}" if fitted.best else f"no {SCORE} yet"
+    best = f"no {SCORE} yet"
+    if fitted.best is not None and fitted.score is not None:  # none, too, in a directory that was moved
+        best = f"best {SCORE} {fitted.score:.4f} in {fitted.best}"
     if fitted.outcome == "finished":
         return f"Finished: {done}; {best}"
     if not fitted.last.exists():

@@ -1,0 +1,1 @@
+"""CMC, contrastive multiview coding: Tian, Krishnan and Isola, ECCV 2020."""
