@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from app.inference.manifest import MANIFEST, Manifest, Precision, write_manifest
 from training.encoders.visual import FRAME_SIZE, load_visual
-from training.encoders.yamnet import N_EVENTS, WINDOW_SAMPLES, load_yamnet
+from training.encoders.yamnet import WINDOW_SAMPLES, load_yamnet
 from training.manifest import CONFIGS, build_manifest
 from training.onnx_graph import to_onnx
 from training.precision import store_as_half, to_half, to_int8
@@ -46,6 +47,7 @@ def export_bundle(
     networks: Networks | None = None,
     name: str = "default",
     configs: Path = CONFIGS,
+    describe: Callable[[Path], Manifest] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Manifest:
     """Write the graphs and `manifest.json` into a directory.
@@ -58,6 +60,7 @@ def export_bundle(
         precision: of the visual encoder. Audio encoder and head are small and always compute in float32.
         networks: the published encoders and the committed head by default.
         name, configs: which configuration to use, see `training.manifest`.
+        describe: makes the manifest of the graphs in a directory; None does so from the configuration.
         say: called with one line of progress.
 
     Raises:
@@ -69,7 +72,9 @@ def export_bundle(
         _write(path, graph.SerializeToString(deterministic=True))
         if say:
             say(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
-    return rewrite_manifest(out, name=name, configs=configs)
+    if describe is None:
+        return rewrite_manifest(out, name=name, configs=configs)
+    return _replace_manifest(out, describe(out))
 
 
 def rewrite_manifest(out: Path, *, name: str = "default", configs: Path = CONFIGS) -> Manifest:
@@ -77,7 +82,10 @@ def rewrite_manifest(out: Path, *, name: str = "default", configs: Path = CONFIG
 
     Raises what `build_manifest` raises.
     """
-    manifest = build_manifest(out, name=name, configs=configs)
+    return _replace_manifest(out, build_manifest(out, name=name, configs=configs))
+
+
+def _replace_manifest(out: Path, manifest: Manifest) -> Manifest:
     with tempfile.TemporaryDirectory(dir=out, prefix=".new-") as scratch:
         write_manifest(manifest, Path(scratch))
         (Path(scratch) / MANIFEST).replace(out / MANIFEST)
@@ -88,13 +96,12 @@ def build_graphs(networks: Networks, precision: Precision) -> Iterator[tuple[str
     """Role and graph of each network, one after the other."""
     yield "visual", reduce_visual(visual_graph(networks.visual), precision)
     yield "audio", reduce_audio(audio_graph(networks.audio), precision)
-    yield "localize", localize_graph(networks.localize)
+    yield "localize", localize_graph(networks)
 
 
 def visual_graph(network: nn.Module) -> onnx.ModelProto:
     """frames (N, 448, 448, 3) uint8 to tokens (N, 16, 16, 384) and class_map (N, 14, 14, 1000), float32."""
-    frames = torch.zeros(_BATCH, FRAME_SIZE, FRAME_SIZE, 3, dtype=torch.uint8)
-    return to_onnx(network, {"frames": frames}, outputs=("tokens", "class_map"))
+    return to_onnx(network, {"frames": _frames()}, outputs=("tokens", "class_map"))
 
 
 def reduce_visual(graph: onnx.ModelProto, precision: Precision) -> onnx.ModelProto:
@@ -108,8 +115,7 @@ def reduce_visual(graph: onnx.ModelProto, precision: Precision) -> onnx.ModelPro
 
 def audio_graph(network: nn.Module) -> onnx.ModelProto:
     """windows (W, 15600) to scores (W, 521) and embedding (W, 1024), float32."""
-    windows = torch.zeros(_BATCH, WINDOW_SAMPLES)
-    return to_onnx(network, {"windows": windows}, outputs=("scores", "embedding"), batch="W")
+    return to_onnx(network, {"windows": _windows()}, outputs=("scores", "embedding"), batch="W")
 
 
 def reduce_audio(graph: onnx.ModelProto, precision: Precision) -> onnx.ModelProto:
@@ -126,14 +132,29 @@ def reduce_audio(graph: onnx.ModelProto, precision: Precision) -> onnx.ModelProt
     return store_as_half(graph, keep=[name for name in names if name.startswith(_SPECTROGRAM)])
 
 
-def localize_graph(network: nn.Module) -> onnx.ModelProto:
-    """tokens, class_map and events (N, 521) to heatmap (N, 16, 16) and presence (N,)."""
-    examples: dict[str, Tensor] = {
-        "tokens": torch.rand(_BATCH, 16, 16, 384),
-        "class_map": torch.softmax(torch.rand(_BATCH, 14, 14, 1000), -1),
-        "events": torch.rand(_BATCH, N_EVENTS),
+def localize_graph(networks: Networks) -> onnx.ModelProto:
+    """Features of a frame and of its sound to heatmap (N, G, G) and presence (N,), float32.
+
+    The graph has those of the inputs tokens, class_map, events and embedding that `forward` names, in the
+    sizes that the other two networks make them.
+    """
+    with torch.inference_mode():
+        tokens, class_map = networks.visual(_frames())
+        events, embedding = networks.audio(_windows())
+    offered = {"tokens": tokens, "class_map": class_map, "events": events, "embedding": embedding}
+    examples = {
+        name: torch.rand(offered[name].shape)
+        for name in inspect.signature(networks.localize.forward).parameters
     }
-    return to_onnx(network, examples, outputs=("heatmap", "presence"))
+    return to_onnx(networks.localize, examples, outputs=("heatmap", "presence"))
+
+
+def _frames() -> Tensor:
+    return torch.zeros(_BATCH, FRAME_SIZE, FRAME_SIZE, 3, dtype=torch.uint8)
+
+
+def _windows() -> Tensor:
+    return torch.zeros(_BATCH, WINDOW_SAMPLES)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,24 @@ def build_manifest(directory: Path, *, name: str = "default", configs: Path = CO
         ValueError: a graph is not one of ours, or the configuration does not fit it.
     """
     config = tomllib.loads((configs / f"{name}.toml").read_text(encoding="utf-8"))
+    return fill_manifest(
+        directory,
+        config,
+        weights=(*map(provenance, _ENCODERS), Weights(**config["head"])),
+        metrics=_metrics(configs / f"{name}_metrics.json"),
+    )
+
+
+def fill_manifest(
+    directory: Path,
+    config: Mapping[str, Any],
+    *,
+    weights: tuple[Weights, ...],
+    metrics: tuple[Metric, ...] = (),
+) -> Manifest:
+    """A manifest of the graphs in `directory` with what a configuration, of the form of the files in
+    `configs`, says about them, and where their weights are from. Raises as `build_manifest` does.
+    """
     files = tuple(describe_graph(directory / f"{role}.onnx", role=role) for role in ROLES)
     visual, audio, _ = files
     sampling = config["sampling"]
@@ -54,7 +73,7 @@ def build_manifest(directory: Path, *, name: str = "default", configs: Path = CO
         created=config["created"],
         licence=config["licence"],
         tasks=config["tasks"],
-        weights=(*map(_provenance, _ENCODERS), Weights(**config["head"])),
+        weights=weights,
         training_data=config["training_data"],
         training_command=config["training_command"],
         encoders=config["encoders"],
@@ -69,7 +88,7 @@ def build_manifest(directory: Path, *, name: str = "default", configs: Path = CO
         ),
         events=Events(labels=EVENT_NAMES, thresholds=_thresholds()),
         calibration=Calibration(**config["calibration"]),
-        metrics=_metrics(configs / f"{name}_metrics.json"),
+        metrics=metrics,
         files=files,
     )
 
@@ -111,7 +130,8 @@ def _thresholds() -> tuple[float, ...]:
     return tuple(round(float(threshold), 6) for threshold in load_bridge().thresholds)
 
 
-def _provenance(weights: PublishedWeights) -> Weights:
+def provenance(weights: PublishedWeights) -> Weights:
+    """Published weights as a manifest names them."""
     return Weights(
         name=weights.content,
         licence=weights.licence,

@@ -1,0 +1,80 @@
+"""The five commands of docs/training.md, run as they are written on a few seconds of video."""
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import pytest
+
+from tests.e2e.conftest import ServerProcess
+from training.encoders.weights import DINOV2
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "training.md"
+SAMPLE = Path(__file__).resolve().parents[2] / "app" / "samples" / "sample.mp4"
+N_CLIPS = 4
+CLIP_S = 1.5
+
+
+def five_commands():
+    block = (
+        PAGE.read_text(encoding="utf-8").partition("<!-- five: begin -->")[2].partition("<!-- five: end")[0]
+    )
+    lines = [line for line in block.splitlines() if line and not line.startswith("```")]
+    assert len(lines) == 5
+    return lines
+
+
+@pytest.fixture
+def videos(tmp_path):
+    """Pieces of the sample clip in which something sounds, a folder of anybody's videos."""
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for number in range(N_CLIPS):
+        copy_piece(folder / f"piece{number}.mp4", start_s=number * CLIP_S)
+    return folder
+
+
+def copy_piece(path, *, start_s):
+    with av.open(str(SAMPLE)) as source, av.open(str(path), "w") as piece:
+        copies = {stream.index: piece.add_stream_from_template(stream) for stream in source.streams}
+        source.seek(int(start_s * av.time_base))
+        for packet in source.demux():
+            if packet.dts is None or packet.pts * packet.time_base > start_s + CLIP_S:
+                continue
+            packet.stream = copies[packet.stream.index]
+            piece.mux(packet)
+
+
+@pytest.mark.weights
+def test_from_a_folder_of_videos_to_a_served_bundle(videos, tmp_path, published):
+    published(DINOV2)
+    *steps, serve = five_commands()
+    scripts = Path(sys.executable).parent
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    for step in steps:
+        words = shlex.split(step.replace("VIDEOS", str(videos)))
+        done = subprocess.run(
+            [str(scripts / words[0]), *words[1:]],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, f"{step}\n{done.stdout}{done.stderr}"
+    setting, *command = shlex.split(serve)
+    assert command == ["earsight", "serve"]
+    name, _, value = setting.partition("=")
+    directories = value.replace("bundles", str(tmp_path / "bundles"))
+    settings = {name: directories, "EARSIGHT_SERVER__PORT": "0", "EARSIGHT_INFERENCE__BUNDLE": "mine"}
+    server = ServerProcess(tmp_path / "scratch", settings)
+    try:
+        with server.client() as client, (videos / "piece0.mp4").open("rb") as clip:
+            answer = client.post("/v1/localize", files={"file": clip}, data={"model": "mine"})
+    finally:
+        server.close()
+    assert answer.status_code == 200
+    assert answer.json()["model"]["name"] == "mine"
+    assert len(answer.json()["frames"]) >= 2
