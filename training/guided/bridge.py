@@ -16,6 +16,7 @@ import numpy.typing as npt
 N_EVENTS = 521
 N_CLASSES = 1000
 SILENCE_EVENT = 494
+NOISE_EVENTS = (507, 509, 514, 515)  # Noise, Static, White noise, Pink noise
 CONCEPTS = Path(__file__).with_name("concepts.toml")
 
 Array = npt.NDArray[np.float32]

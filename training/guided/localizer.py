@@ -1,8 +1,8 @@
 """The guided localiser: a calibrated heatmap without any audio-visual training.
 
 What is heard (audio events) selects what to look for (visual classes and people); a dense class map and a
-person probe say where that is; the affinity of the visual tokens sharpens it; a small network turns the
-evidence at each cell into a probability. All of it is one graph, `localize.onnx`.
+person probe say where that is; the affinity of the visual tokens sharpens it; small networks turn the
+evidence into a probability at each cell. All of it is one graph, `localize.onnx`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from training.guided.bridge import Bridge, load_bridge
+from training.guided.bridge import NOISE_EVENTS, Bridge, load_bridge
+from training.guided.calibrator import GRID, Calibrator
 
-GRID = 16
-N_FEATURES = 16
 SHARP, BROAD = 0.05, 0.08  # temperatures of the token affinity
-NEARBY = 7  # index of the feature "mean evidence nearby"
-FOCUS = 0.3  # how far a cell dims when there is no evidence around it
 GATE = 0.06  # visual evidence below this dims the map: nothing that fits the sound is in sight
 PERSON_WEIGHTS = Path(__file__).with_name("person.safetensors")
 CALIBRATOR_WEIGHTS = Path(__file__).with_name("calibrator.safetensors")
@@ -96,7 +93,7 @@ class Evidence(nn.Module):
         self.register_buffer("looks", torch.from_numpy(bridge.looks))
 
     def forward(self, tokens: Tensor, class_map: Tensor, events: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (N, L, 16) and the strongest visual evidence (N,), L = 16 * 16 cells."""
+        """Features (N, L, 17) and the strongest visual evidence (N,), L = 16 * 16 cells."""
         n = tokens.shape[0]
         active = self.hearing(events)  # (N, C)
         wanted = (active[:, :-2, None] * self.looks[:-2]).amax(1)  # (N, 1000)
@@ -108,9 +105,10 @@ class Evidence(nn.Module):
         people = torch.sigmoid(self.person(flat))  # (N, L, 2)
         z = seen.reshape(n, -1) + (people * active[:, None, -2:]).sum(2)
         z = z.clamp(0, 1)
-        return self._features(flat, z, people, active), z.amax(1)
+        noise = events[:, NOISE_EVENTS].amax(1, keepdim=True)
+        return self._features(flat, z, people, active, noise), z.amax(1)
 
-    def _features(self, flat: Tensor, z: Tensor, people: Tensor, active: Tensor) -> Tensor:
+    def _features(self, flat: Tensor, z: Tensor, people: Tensor, active: Tensor, noise: Tensor) -> Tensor:
         n = flat.shape[0]
         unit = flat / (torch.linalg.vector_norm(flat, dim=2, keepdim=True) + 1e-6)
         similarity = unit @ unit.transpose(1, 2)  # (N, L, L)
@@ -143,6 +141,7 @@ class Evidence(nn.Module):
             active.amax(1, keepdim=True),
             active[:, -2:].amax(1, keepdim=True),
             (r > 0.5).float().mean(1, keepdim=True),
+            noise,
         )
         return torch.stack([*per_cell, *(value.expand_as(r) for value in per_frame)], 2)
 
@@ -151,42 +150,6 @@ def _likeness(unit: Tensor, weight: Tensor) -> Tensor:
     """(N, L): how alike each token is to the weighted mean of the tokens."""
     centre = (unit * weight[:, :, None]).sum(1) / weight.sum(1, keepdim=True)
     return (unit @ centre[:, :, None])[:, :, 0]
-
-
-class Calibrator(nn.Module):
-    """An ensemble of small networks from the features of a cell to a probability."""
-
-    mean: Tensor
-    scale: Tensor
-
-    def __init__(self, members: int = 8, hidden: int = 16) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(N_FEATURES))
-        self.register_buffer("scale", torch.ones(N_FEATURES))
-        self.members = nn.ModuleList(
-            nn.Sequential(
-                nn.Linear(N_FEATURES, hidden),
-                nn.GELU(),
-                nn.Dropout(0.1),
-                nn.Linear(hidden, hidden),
-                nn.GELU(),
-                nn.Dropout(0.1),
-                nn.Linear(hidden, 1),
-            )
-            for _ in range(members)
-        )
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(N, L, 16) to probabilities (N, L)."""
-        x = (features - self.mean) / self.scale
-        return torch.stack([focused(member(x)[:, :, 0], features) for member in self.members]).mean(0)
-
-
-def focused(logits: Tensor, features: Tensor) -> Tensor:
-    """Probabilities (N, L) that peak where the evidence is dense, not anywhere on a sure thing."""
-    nearby = features[:, :, NEARBY]
-    density = nearby / (nearby.amax(1, keepdim=True) + 1e-6)
-    return torch.sigmoid(logits) * (1 - FOCUS * (1 - density))
 
 
 class GuidedLocalizer(nn.Module):
@@ -204,7 +167,7 @@ class GuidedLocalizer(nn.Module):
     def forward(self, tokens: Tensor, class_map: Tensor, events: Tensor) -> tuple[Tensor, Tensor]:
         features, strongest = self.evidence(tokens, class_map, events)
         gate = (strongest / GATE).clamp(0, 1)
-        heat = self.calibrator(features) * gate[:, None]
+        heat = self.calibrator(features, tokens.flatten(1, 2)) * gate[:, None]
         return heat.reshape(-1, GRID, GRID), heat.amax(1)
 
 

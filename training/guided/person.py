@@ -16,7 +16,8 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
-from training.guided.localizer import GRID, PersonProbe
+from training.guided.calibrator import GRID
+from training.guided.localizer import PersonProbe
 from training.guided.pictures import Box, Picture, Thing, around, coco_images
 
 _RASTER = 8 * GRID  # pixels of the masks before they are averaged over cells
@@ -137,8 +138,8 @@ def _pooled(image: Image.Image) -> npt.NDArray[np.float32]:
     return cells.mean((1, 3)) / 255
 
 
-def fit_person(tokens: Tensor, views: list[PersonView], *, seed: int) -> PersonProbe:
-    """Fit the probe. `tokens` is (V, 256, 384) for the V views."""
+def fit_person(tokens: Tensor, views: list[PersonView], *, seed: int, steps: int = _STEPS) -> PersonProbe:
+    """Fit the probe. `tokens` is (V, 256, 384) for the V views; `steps` of the optimiser."""
     torch.manual_seed(seed)
     cover = torch.from_numpy(np.stack([view.cover for view in views])).reshape(len(views), -1, 2)
     weight = torch.from_numpy(np.stack([view.weight for view in views])).reshape(len(views), -1, 2)
@@ -146,8 +147,8 @@ def fit_person(tokens: Tensor, views: list[PersonView], *, seed: int) -> PersonP
     probe.mean.copy_(tokens.mean((0, 1)))
     probe.scale.copy_(tokens.std((0, 1)) + 1e-4)
     optimizer = torch.optim.AdamW(probe.parameters(), _RATE, weight_decay=_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, _STEPS)
-    for _ in range(_STEPS):
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, steps)
+    for _ in range(steps):
         rows = torch.randint(len(views), (_BATCH,))
         loss = nn.functional.binary_cross_entropy_with_logits(
             probe(tokens[rows]), cover[rows], weight=weight[rows]

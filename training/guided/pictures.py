@@ -21,6 +21,8 @@ WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 DRAWN = Path(__file__).with_name("boxes.json")  # drawn by hand, keyed by file below the data directory
 _SAME_THING = {"people": "person"}
 _KEPT_OF_BOX = 0.3  # a box that a zoom cuts down to less than this share of it is dropped
+_KEPT_OF_THINGS = 0.6  # of their area, in a random part of a picture
+_TRIES = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,18 @@ def zooms(pictures: Iterable[Picture], labels: set[str], rng: np.random.Generato
             shift = (float(rng.uniform(-0.15, 0.15)), float(rng.uniform(-0.15, 0.15)))
             views.append(zoom(picture, around(thing.box, float(rng.uniform(1.15, 2.2)), shift)))
     return [view for view in views if view.things]
+
+
+def part_of(picture: Picture, rng: np.random.Generator) -> Picture | None:
+    """A random part of the picture that holds most of its things; None if there is none to be found."""
+    for _ in range(_TRIES):
+        w = float(rng.uniform(0.5, 0.9))
+        h = min(1.0, w * float(rng.uniform(0.85, 1.18)))
+        x, y = float(rng.uniform(0, 1 - w)), float(rng.uniform(0, 1 - h))
+        part = zoom(picture, (x, y, x + w, y + h))
+        if sum(t.area for t in part.things) * w * h >= _KEPT_OF_THINGS * sum(t.area for t in picture.things):
+            return part
+    return None
 
 
 _LAYOUTS: tuple[tuple[Box, ...], ...] = (

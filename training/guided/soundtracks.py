@@ -144,9 +144,9 @@ def _events(excerpt: npt.NDArray[np.float32], bundle: Bundle) -> Events:
 
 
 def noise_events(bundle: Bundle) -> list[Events]:
-    """Events of white, pink and brown noise at three levels. Seeds differ from those of the evaluation."""
-    spans = [
-        noise(colour, 3.0, rms=rms, seed=7001 + 10 * index)
-        for index, (colour, rms) in enumerate(product(("white", "pink", "brown"), (0.01, 0.05, 0.3)))
+    """Events of white, pink and brown noise, two each at five levels. No seed is one of the evaluation's."""
+    kinds = product(range(2), ("white", "pink", "brown"), (0.006, 0.02, 0.05, 0.12, 0.3))
+    return [
+        _events(noise(colour, 3.0, rms=rms, seed=9001 + index), bundle)
+        for index, (_, colour, rms) in enumerate(kinds)
     ]
-    return [_events(span, bundle) for span in spans]

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from training.guided.calibrate import Row, cover_of, fit_calibrator, soft_iou
-from training.guided.localizer import GRID, N_FEATURES
+from training.guided.calibrate import SHARES, Row, Source, cover_of, fit_calibrator, soft_iou, wrong
+from training.guided.calibrator import GRID, N_DIRECTIONS, N_FEATURES
 from training.guided.person import empty_views, fit_person
-from training.guided.pictures import Mosaic, Picture, Thing, around, mosaics, read_drawn, zoom
+from training.guided.pictures import Mosaic, Picture, Thing, around, mosaics, part_of, read_drawn, zoom
 from training.guided.soundtracks import Soundtracks, read_labels, shifted
 
 
@@ -25,12 +25,35 @@ def test_soft_iou_is_one_only_for_the_target_itself():
 def test_the_calibrator_learns_which_feature_tells():
     generator = torch.Generator().manual_seed(0)
     features = torch.rand(64, GRID * GRID, N_FEATURES, generator=generator)
+    tokens = torch.rand(8, GRID * GRID, 384, generator=generator)
     target = (features[:, :, 0] > 0.6).float().numpy().reshape(64, GRID, GRID)
-    rows = [Row(0, np.zeros(521, np.float32), cells) for cells in target]
-    calibrator = fit_calibrator(features, torch.ones(64), rows, seed=0)
+    rows = [Row(k % 8, np.zeros(521, np.float32), cells, Source.CLIP) for k, cells in enumerate(target)]
+    calibrator = fit_calibrator(features, torch.ones(64), rows, tokens, seed=0, members=1, steps=80)
     with torch.inference_mode():
-        marked = calibrator(features).numpy().reshape(64, GRID, GRID) >= 0.5
-    assert (marked == (target > 0)).mean() > 0.95
+        p = calibrator(features, tokens[torch.arange(64) % 8])
+    assert ((p.numpy().reshape(target.shape) >= 0.5) == (target > 0)).mean() > 0.9
+
+
+def test_looks_have_unit_variance_over_the_pictures_of_the_fit():
+    generator = torch.Generator().manual_seed(0)
+    tokens = torch.randn(4, GRID * GRID, 384, generator=generator) * torch.linspace(0.5, 5, 384) + 3
+    rows = [Row(0, np.zeros(521, np.float32), np.ones((GRID, GRID), np.float32), Source.CLIP)] * 2
+    features = torch.rand(2, GRID * GRID, N_FEATURES, generator=generator)
+    calibrator = fit_calibrator(features, torch.ones(2), rows, tokens, seed=0, members=1, steps=1)
+    looks = calibrator.looks(tokens[:1]).reshape(-1, N_DIRECTIONS)
+    assert looks.mean(0).abs().max() < 0.01
+    assert looks.std(0).numpy() == pytest.approx(1, abs=0.01)
+
+
+def test_the_shares_of_the_sources_are_those_of_a_whole():
+    assert set(SHARES) == set(Source)
+    assert sum(SHARES.values()) == pytest.approx(1)
+
+
+def test_a_wrong_sound_marks_no_cell_and_weighs_more():
+    row = wrong(3, np.ones(521, np.float32), Source.SWAPPED)
+    assert not row.target.any()
+    assert row.weight > Row(3, row.events, row.target, Source.SWAPPED).weight
 
 
 def test_the_person_probe_learns_a_direction():
@@ -41,7 +64,7 @@ def test_the_person_probe_learns_a_direction():
     views += [type(views[0])(view.picture, person, view.weight) for view in views]
     tokens = rng.standard_normal((8, GRID * GRID, 384)).astype(np.float32)
     tokens[4:, :128, 0] += 8
-    probe = fit_person(torch.from_numpy(tokens), views, seed=0)
+    probe = fit_person(torch.from_numpy(tokens), views, seed=0, steps=200)
     with torch.inference_mode():
         p = torch.sigmoid(probe(torch.from_numpy(tokens)))[..., 0]
     assert p[4:, :128].mean() > 0.9
@@ -63,6 +86,23 @@ def test_a_crop_stays_inside_the_picture(shift):
     assert x1 <= 1 + 1e-9
     assert y1 <= 1 + 1e-9
     assert x1 - x0 == pytest.approx(0.6)
+
+
+def test_a_random_part_holds_most_of_the_things():
+    whole = Picture("a.jpg", (Thing("dog", (0.1, 0.1, 0.4, 0.4)), Thing("cat", (0.3, 0.3, 0.5, 0.5))))
+    rng = np.random.default_rng(0)
+    parts = [part for _ in range(20) if (part := part_of(whole, rng))]
+    assert parts
+    for part in parts:
+        x0, y0, x1, y1 = part.crop
+        assert 0.5 <= x1 - x0 <= 0.9
+        kept = sum(thing.area for thing in part.things) * (x1 - x0) * (y1 - y0)
+        assert kept >= 0.6 * (0.09 + 0.04) - 1e-9
+
+
+def test_there_is_no_part_of_things_at_opposite_ends():
+    ends = Picture("a.jpg", (Thing("dog", (0, 0, 1, 0.02)), Thing("cat", (0, 0.98, 1, 1))))
+    assert part_of(ends, np.random.default_rng(0)) is None
 
 
 def test_a_mosaic_shows_different_labels_and_places_their_boxes():

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from training.encoders.events import EVENT_NAMES
-from training.guided.localizer import GRID, load_localizer
+from training.guided.calibrator import GRID
+from training.guided.localizer import load_localizer
 
 BEAGLE = 162
 
@@ -60,6 +61,12 @@ def test_silence_gives_a_map_of_zeros(localizer, picture):
 
 def test_the_sound_of_something_else_marks_nothing(localizer, picture):
     heatmap, _ = run(localizer, picture, events_of(Helicopter=0.9, Aircraft=0.9))
+    assert (heatmap < 0.5).all()
+
+
+@pytest.mark.parametrize("name", ["White noise", "Pink noise", "Static"])
+def test_noise_marks_nothing(localizer, picture, name):
+    heatmap, _ = run(localizer, picture, events_of(**{name: 0.8, "Noise": 0.8, "Hair dryer": 0.3}))
     assert (heatmap < 0.5).all()
 
 
