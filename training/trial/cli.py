@@ -84,6 +84,7 @@ def _run(
     chosen = read_settings(kind.config, config, settings, epochs=epochs)
     inference = AppSettings().inference
     compared = load_bundle(find_bundle(bundle, inference), inference)
+    open_cache(*caches, *tests)  # refuses caches of different encoders, before an hour is spent
     opened = [open_cache(directory) for directory in tests]
     galleries = [gallery_of(cache, path.name) for cache, path in zip(opened, tests, strict=True)]
 
