@@ -56,8 +56,10 @@ def test_a_deaf_map_scores_well_on_boxes_and_is_found_out_by_the_controls(made_c
     report = report_of(deaf, made_cases)
     ours = report.row(OURS).everywhere
     assert ours.success[Rule.ABSOLUTE].value == 100
-    assert report.row(SHUFFLED).everywhere == ours
-    assert report.row(VISION_ONLY).everywhere == ours
+    for name in (SHUFFLED, VISION_ONLY):
+        same = report.row(name).everywhere
+        assert (same.pointing, same.success, same.auc) == (ours.pointing, ours.success, ours.auc)
+        assert same.mass.value == pytest.approx(ours.mass.value)
     assert report.controls.other_kind.ratio.value == pytest.approx(1)
     assert report.controls.other_kind.presence_auc.value == pytest.approx(50)
     assert report.controls.silence.worst > 10

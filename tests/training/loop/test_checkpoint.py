@@ -11,9 +11,10 @@ def last(line, data, options):
 
 
 def test_a_checkpoint_gives_method_configuration_and_weights(last, line):
-    method, config, state = read_checkpoint(last)
+    method, config, about, state = read_checkpoint(last)
     assert method == "line"
     assert config == {"rate": 0.125, "dropout": 0.3, "falls": 0.97}
+    assert about["method"] == "line"
     line().load_state_dict(state)
 
 

@@ -10,7 +10,7 @@ from training.cache.reading import open_cache
 from training.checkpoints import load_localizer, load_method
 from training.loop.checkpoint import CheckpointError, read_checkpoint
 from training.loop.end_to_end import EndToEndEncoders
-from training.methods.running import prepare, train, widths_of
+from training.methods.running import fitting_batch, prepare, train, widths_of
 
 
 @pytest.fixture
@@ -112,3 +112,11 @@ def test_encoders_are_trained_along_and_kept_in_the_checkpoint(request_of, raw_c
     fresh = EndToEndEncoders(MeanColour(), Level(), silence=None)
     module = load_method(checkpoint, path=fitted.best, encoders=fresh)
     assert torch.equal(module.encoders.tokens.weight, checkpoint.state["encoders.tokens.weight"])
+
+
+def test_few_moments_make_small_batches_and_say_so(capsys):
+    assert fitting_batch(128, 1000) == 128
+    assert capsys.readouterr().out == ""
+    assert fitting_batch(128, 40) == 10
+    assert "40 moments to train on, so 10 in a batch instead of 128" in capsys.readouterr().out
+    assert fitting_batch(128, 3) == 2
