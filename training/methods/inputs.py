@@ -15,7 +15,7 @@ class Standardised(nn.Module):
     YAMNet's embedding is a mean of rectified activations, most of them small and a few large: it goes through
     log(1 + x) first. The tokens of DINOv2 share a large common part, which hides in a cosine what tells
     things apart: it is gone once their mean is taken off. Their principal components are fixed before
-    training: with a few thousand recordings, a trained map of the tokens learns these by heart.
+    training.
     """
 
     token_mean: Tensor

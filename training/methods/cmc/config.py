@@ -23,7 +23,7 @@ class CmcConfig:
             the first with each of the others; `full`: each with each (section 3.4 of the paper).
         width: length of the vectors that are compared; 128 in the paper.
         frame: `fixed` compares the principal components of the tokens, which stay as they are; `learned` puts
-            a linear map behind them. Chosen on validation scenes: the map learns the scenes by heart.
+            a linear map behind them. On validation scenes the two are alike, and the first learns less.
         whiten: power of its standard deviation by which each of those components is divided. Chosen on
             validation scenes; without it a map trained on shuffled sounds points nearly as well.
         cells: a sound is compared with the mean of so many best cells of a picture; EZ-VSL has 1, the

@@ -50,6 +50,9 @@ class Sspl(AudioVisualLocaliser):
             if config.pcm
             else None
         )
+        if self.coding is not None and config.residual:
+            nn.init.zeros_(self.coding.out.weight)
+            nn.init.zeros_(self.coding.out.bias)
         self.projector = projector(channels, config.projected)
         self.predictor = nn.Sequential(
             nn.Linear(config.projected, config.bottleneck, bias=False),
@@ -66,7 +69,8 @@ class Sspl(AudioVisualLocaliser):
         features = seen.movedim(-1, 1)
         if self.coding is None:
             return features
-        return self.coding(features, functional.normalize(self.inputs.heard(embedding), dim=1))
+        coded = self.coding(features, functional.normalize(self.inputs.heard(embedding), dim=1))
+        return features + coded if self.config.residual else coded
 
     def attention(self, features: Tensor, sound: Tensor) -> Tensor:
         """S (N, G, G): the cosine of features (N, C, G, G), less their centre, with a sound (N, C)."""

@@ -134,3 +134,11 @@ def test_it_is_trained_to_maps_of_cosines(request_of, pcm):
     cosine = made.similarity(torch.randn(2, 4, 4, 16), torch.rand(2, 24))
     assert cosine.shape == (2, 4, 4)
     assert cosine.abs().max() <= 1
+
+
+def test_as_a_residual_the_module_changes_nothing_at_first_and_else_everything(module):
+    seen, embedding = torch.randn(2, 4, 4, 16), torch.rand(2, 24)
+    plain = module().eval().visual(seen, embedding)
+    assert torch.equal(module(pcm=True, steps=2).eval().visual(seen, embedding), plain)
+    replaced = module(pcm=True, steps=2, residual=False).eval().visual(seen, embedding)
+    assert not torch.allclose(replaced, plain, atol=0.1)
