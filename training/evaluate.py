@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -35,14 +34,13 @@ from training.evaluation.report import Report
 from training.evaluation.report_tables import case_table
 from training.evaluation.score import Evaluation, evaluate_localizer
 from training.evaluation.sheet import write_sheet
-from training.evaluation.tables import Table, to_rich
+from training.evaluation.tables import print_tables
 from training.evaluation.trivial import trivial_benchmarks, trivial_figures, trivial_table
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs" / "benchmarks.md"
 CONFIGS = ROOT / "training" / "configs"
 
-_PIPE_WIDTH = 170  # columns where nobody says how wide the page is
 _INTERRUPTED = 130  # exit code, as of a shell
 _NAMED = 10  # examples that were left out, written out
 
@@ -168,7 +166,7 @@ def evaluate(
     with _explained():
         evaluation, encoded, provenance = _measure(wanted)
         report = evaluation.report
-        _print(all_tables(report, provenance), [case_table(report.cases)] if per_clip else [])
+        print_tables([*all_tables(report, provenance), *([case_table(report.cases)] if per_clip else [])])
         _say_what_is_missing(report, provenance)
         if json is not None:
             write_json(report, provenance, json)
@@ -204,15 +202,7 @@ def _print_trivial(benchmark: str, annotations: Path | None, *, alone: bool) -> 
     if annotations is None or not alone:
         raise typer.BadParameter("--trivial and --annotations FILE go together")
     with _explained():
-        _print([trivial_table(trivial_figures(benchmark, annotations))])
-
-
-def _print(*tables: Iterable[Table]) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_PIPE_WIDTH)
-    for table in chain.from_iterable(tables):
-        console.print(to_rich(table))
+        print_tables([trivial_table(trivial_figures(benchmark, annotations))])
 
 
 def _say_what_is_missing(report: Report, provenance: Provenance) -> None:

@@ -95,19 +95,6 @@ class TwoEars(nn.Module):
         return self.names(windows)[0], self.codes(windows)[1]
 
 
-class Head(nn.Module):
-    """A localiser as a graph that reads tokens, embedding and events."""
-
-    def __init__(self, method: nn.Module) -> None:
-        super().__init__()
-        self.method = method
-
-    def forward(self, tokens: Tensor, embedding: Tensor, events: Tensor) -> tuple[Tensor, Tensor]:
-        """Heatmap (N, G, G) and presence (N,)."""
-        heatmap, presence = self.method(tokens, embedding, events)
-        return heatmap, presence
-
-
 def _networks(checkpoint: Checkpoint, path: Path) -> Networks:
     kind = checkpoint.about.get("encoders")
     if kind is None:
@@ -118,7 +105,7 @@ def _networks(checkpoint: Checkpoint, path: Path) -> Networks:
         method = load_method(checkpoint, path=path, encoders=encoders)
         tokens, audio = encoders.tokens, TwoEars(load_yamnet(), encoders.audio)
         method.encoders = None  # part of the other graphs
-    return Networks(freeze(Tokens(tokens)), freeze(audio), freeze(Head(method)))
+    return Networks(freeze(Tokens(tokens)), freeze(audio), freeze(method))
 
 
 def _empty_encoders(kind: str) -> Any:

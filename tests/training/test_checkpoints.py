@@ -22,7 +22,7 @@ def module(request):
     torch.manual_seed(0)
     kind, config = request.param
     made = kind(config, WIDTHS).eval()
-    made.fit_inputs(torch.randn(20, GRID, GRID, 32), torch.rand(20, 24))
+    made.inputs.fit(torch.randn(20, GRID, GRID, 32), torch.rand(20, 24))
     made.slope.fill_(2), made.contrast.fill_(1), made.offset.fill_(-0.5)
     return made
 
@@ -31,7 +31,7 @@ def test_a_checkpoint_answers_as_the_module_that_it_was_made_of(module, tmp_path
     loaded = load_localizer(save_untrained(module, tmp_path / "best.ckpt"))
     tokens, embedding, events = torch.randn(3, GRID, GRID, 32), torch.rand(3, 24), torch.rand(3, 7)
     with torch.no_grad():
-        wanted, answered = module(tokens, embedding, events), loaded(tokens, None, events, embedding)
+        wanted, answered = module(tokens, embedding, events), loaded(tokens, embedding, events)
     assert wanted[0].std() > 0.01
     assert all(torch.equal(*pair) for pair in zip(wanted, answered, strict=True))
 

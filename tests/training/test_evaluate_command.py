@@ -216,8 +216,7 @@ class Corner(torch.nn.Module):
         self.value = torch.nn.Parameter(torch.ones(()))
         self.dropout = torch.nn.Dropout(0.5)
 
-    def forward(self, *inputs):
-        tokens, _, _, embedding = inputs
+    def forward(self, tokens, embedding):
         heatmap = torch.zeros(tokens.shape[:3])
         heatmap[:, 0, 0] = self.dropout(self.value * embedding[:, 1])
         return heatmap, heatmap.amax((1, 2))

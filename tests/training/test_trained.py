@@ -17,10 +17,12 @@ from training.loop.end_to_end import EndToEndEncoders
 from training.methods.cmc.config import CmcConfig
 from training.methods.cmc.module import Cmc
 from training.methods.command import read_settings
-from training.methods.localiser import OURS, AudioVisualLocaliser
+from training.methods.localiser import AudioVisualLocaliser, Widths
 from training.methods.sspl.config import SsplConfig
 from training.methods.sspl.module import Sspl
 from training.trained import Description, export_checkpoint
+
+OURS = Widths(token=384, sound=1024, grid=16)
 
 CMC = CmcConfig(width=16, hidden=16, frame="learned", views=("frame", "audio"), rate=1e-5)
 SSPL = SsplConfig(pcm=True, steps=2, standardise=False, channels=16, hidden=16, projected=16, bottleneck=8)
@@ -86,7 +88,7 @@ def cmc(patched, tmp_path_factory) -> Exported:
     """CMC on the published encoders."""
     torch.manual_seed(0)
     module = Cmc(CMC, OURS).eval()
-    module.fit_inputs(torch.randn(4, 16, 16, 384), torch.rand(9, 1024))
+    module.inputs.fit(torch.randn(4, 16, 16, 384), torch.rand(9, 1024))
     return Exported(module, Colours(), Level(), export(module, tmp_path_factory.mktemp("cmc")))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     LoadCheckpoint = Callable[[Path], nn.Module]
+
+
+_INPUTS = ("tokens", "class_map", "events", "embedding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +52,7 @@ def open_model(
         bundle_name: of the bundle.
         settings: where bundles are and on which device they run.
         checkpoint: of a trained method; None measures the bundle's own localiser.
-        load: gives the module of a checkpoint, whose forward takes what a `Localizer` takes, as tensors, and
-            gives heatmap and presence; None takes that of `training.checkpoints`.
+        load: gives the module of a checkpoint, see `as_localizer`; None takes that of `training.checkpoints`.
 
     Raises:
         NotFound, BundleError, ModelNotReady: there is no such bundle, or it cannot be used.
@@ -71,14 +74,19 @@ def _load_checkpoint(path: Path) -> nn.Module:
 
 
 def as_localizer(module: nn.Module) -> Localizer:
-    """A PyTorch module as a function of arrays, in evaluation mode and without gradients."""
+    """A PyTorch module as a function of arrays, in evaluation mode and without gradients.
+
+    As a graph of a bundle it is given those inputs of a `Localizer` that its `forward` names.
+    """
     import torch
 
     module.eval()
+    read = inspect.signature(module.forward).parameters
 
     def localize(*inputs: Floats) -> tuple[Floats, Floats]:
+        given = dict(zip(_INPUTS, map(torch.from_numpy, inputs), strict=True))
         with torch.inference_mode():
-            heatmap, presence = module(*(torch.from_numpy(part) for part in inputs))
+            heatmap, presence = module(**{name: given[name] for name in read})
         return heatmap.float().numpy(), presence.float().numpy()
 
     return localize

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from rich.console import Console
 from rich.table import Table as RichTable
 
 from training.metrics.intervals import Estimate
@@ -16,6 +18,7 @@ RULE_NAMES = {
     Rule.MINMAX: "min-max 0.5",
 }
 NOTHING = "-"
+_PIPE_WIDTH = 170  # columns where nobody says how wide the page is
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,15 @@ def to_rich(table: Table) -> RichTable:
     for row in table.rows:
         drawn.add_row(*row)
     return drawn
+
+
+def print_tables(tables: Iterable[Table]) -> None:
+    """Draw tables on the terminal, or in a pipe at a width of our own."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_PIPE_WIDTH)
+    for table in tables:
+        console.print(to_rich(table))
 
 
 def to_markdown(table: Table) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,11 +24,10 @@ from training.loop.options import (
     Resume,
     Seed,
 )
+from training.methods.localisers import find_kind
 
 if TYPE_CHECKING:  # PyTorch takes seconds to load, and `--help` need not wait for it
     from torch import nn
-
-    from training.methods.localiser import AudioVisualLocaliser
 
 FAILED, INTERRUPTED = 1, 130
 
@@ -38,6 +37,7 @@ Settings = Annotated[
         "--set", metavar="KEY=VALUE", help="A value of the configuration, as TOML; several may be set."
     ),
 ]
+Seeds = Annotated[int, typer.Option(min=1, help="How many seeds, counted from 0.")]
 ShuffledAudio = Annotated[
     bool,
     typer.Option("--shuffled-audio", help="Give each moment another's sound: the control of every result."),
@@ -55,15 +55,8 @@ VggishFile = Annotated[
 Workers = Annotated[int, typer.Option(min=0, help="Processes that load frames and sound, if those are read.")]
 
 
-class Kind(NamedTuple):
-    """A localiser's class and that of its configuration."""
-
-    method: type[AudioVisualLocaliser]
-    config: type[Any]
-
-
-def method_app(load: Callable[[], Kind], *, about: str) -> typer.Typer:
-    """The command that trains one method; `load` imports it, which takes PyTorch."""
+def method_app(name: str, *, about: str) -> typer.Typer:
+    """The command that trains the localiser of a name."""
     app = typer.Typer(add_completion=False, help=about, pretty_exceptions_enable=False)
 
     @app.command(help=about)
@@ -91,7 +84,7 @@ def method_app(load: Callable[[], Kind], *, about: str) -> typer.Typer:
             from training.methods.running import Request
             from training.methods.running import train as run
 
-            kind = load()
+            kind = find_kind(name)
             chosen = read_settings(kind.config, config, settings, epochs=epochs)
             fitted = run(
                 Request(
@@ -102,7 +95,7 @@ def method_app(load: Callable[[], Kind], *, about: str) -> typer.Typer:
                         out=out,
                         epochs=chosen.epochs,
                         seed=seed,
-                        devices="auto" if devices == "auto" else int(devices),
+                        devices=devices,
                         num_nodes=num_nodes,
                         precision=precision,
                         accelerator=accelerator,
@@ -162,9 +155,17 @@ def _encoders(end_to_end: bool, vgg16: Path | None, vggish: Path | None) -> nn.M
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn what can be wrong with data, configuration or disk into one line and exit code 1."""
+    """Turn what can be wrong with data, configuration, disk or machine into one line and exit code 1.
+
+    Ctrl-C, where nothing below took care of it, ends with a line and code 130.
+    """
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
+
     try:
         yield
-    except (EarsightError, OSError, ValueError) as error:
+    except (EarsightError, OSError, ValueError, MisconfigurationException) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(FAILED) from error
+    except KeyboardInterrupt:
+        typer.echo("Stopped. What is done is kept: run the same command again to go on.")
+        raise typer.Exit(INTERRUPTED) from None

@@ -21,12 +21,9 @@ from training.methods.views import FrameViews
 class Widths(NamedTuple):
     """Sizes of what the encoders give: channels of a token, length of an embedding, cells of a side."""
 
-    token: int = 384
-    sound: int = 1024
-    grid: int = 16
-
-
-OURS = Widths()
+    token: int
+    sound: int
+    grid: int
 
 
 class AudioVisualLocaliser(Method):
@@ -37,6 +34,8 @@ class AudioVisualLocaliser(Method):
     source. Where it is not, as with a folder of anybody's videos, it is how often the map's maximum is
     higher with the right sound than with another's (area under the ROC curve), and the map is calibrated for
     telling the two apart.
+
+    Before training, `inputs.fit` takes scales and basis from training moments.
 
     Attributes:
         encoders: frames and windows to `Perceived`, trained along or frozen, for batches of `RawMoments`;
@@ -67,10 +66,6 @@ class AudioVisualLocaliser(Method):
         for name, value in Scaling()._asdict().items():
             self.register_buffer(name, torch.tensor(value))
         self._validated: list[Seen] = []
-
-    def fit_inputs(self, tokens: Tensor, embedding: Tensor) -> None:
-        """Take scales and basis from tokens (N, G, G, Dv) and embeddings (M, Da) before training."""
-        self.inputs.fit(tokens, embedding)
 
     @abstractmethod
     def similarity(self, seen: Tensor, embedding: Tensor) -> Tensor:

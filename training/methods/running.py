@@ -89,7 +89,7 @@ def prepare(request: Request) -> Prepared:
     val_set = AudibleMoments(val_part)
     _check(len(val_set))
     module = request.method(request.config, widths_of(cache))
-    module.fit_inputs(train_set.tokens, train_set.embedding)
+    module.inputs.fit(train_set.tokens, train_set.embedding)
     for moments in (train_set, val_set):
         moments.project(module.inputs.seen)
     batch = fitting_batch(request.config.batch, len(train_set))
@@ -106,7 +106,7 @@ def _prepare_raw(request: Request, train_part: Cache, val_part: Cache, encoders:
     *_, grid, _, token = seen.tokens.shape
     widths = Widths(token=token, sound=seen.embedding.shape[-1], grid=grid)
     module = request.method(request.config, widths, encoders=encoders)
-    module.fit_inputs(seen.tokens, seen.embedding)
+    module.inputs.fit(seen.tokens, seen.embedding)
     batch = fitting_batch(request.config.batch, len(train_set))
     data = TrainingData(train_set, val_set, batch, workers=request.workers)
     return Prepared(module, data)

@@ -7,19 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 from torch.utils.data import DataLoader
 
 from app.inference.bundle import Bundle
-from training.checkpoints import Localiser, load_localizer
+from training.checkpoints import load_localizer
 from training.evaluation.boxes import MapScore
+from training.evaluation.models import as_localizer
 from training.loop.checkpoint import BEST, LAST
 from training.methods.localiser import AudioVisualLocaliser
 from training.methods.moments import as_it_is
 from training.methods.running import Request, prepare, train
 from training.methods.saliency import saliency
-from training.trial.gallery import Gallery, Predictor
+from training.trial.gallery import Gallery
 
 TRAINED, ELSEWHERE = "trained", "trained, another's sound"
 SHUFFLED, UNTRAINED = "trained on shuffled audio", "untrained"
@@ -69,40 +68,25 @@ def learned_arms(
 ) -> list[Arm]:
     """Rows of a method: trained, the same hearing another moment's sound, and its two controls."""
     others = gallery.others()
-    mine = [load_localizer(path) for path in trained]
+    mine, confused = ([as_localizer(load_localizer(path)) for path in paths] for paths in (trained, shuffled))
     return [
-        Arm(TRAINED, [gallery.scores(gallery.maps(_heatmaps(one))) for one in mine]),
-        Arm(ELSEWHERE, [gallery.scores(gallery.maps(_heatmaps(one), sounds=others)) for one in mine]),
-        Arm(SHUFFLED, [gallery.scores(gallery.maps(_heatmaps(load_localizer(path)))) for path in shuffled]),
-        Arm(UNTRAINED, [gallery.scores(gallery.maps(_heatmaps(Localiser(one)))) for one in naive]),
+        Arm(TRAINED, [gallery.scores(gallery.maps(one)) for one in mine]),
+        Arm(ELSEWHERE, [gallery.scores(gallery.maps(one, sounds=others)) for one in mine]),
+        Arm(SHUFFLED, [gallery.scores(gallery.maps(one)) for one in confused]),
+        Arm(UNTRAINED, [gallery.scores(gallery.maps(as_localizer(one))) for one in naive]),
     ]
 
 
 def fixed_arms(gallery: Gallery, bundle: Bundle) -> list[Arm]:
     """Rows that no seed changes: the bundle's localiser, saliency, and predictors without a model."""
-
-    def guided(tokens: Tensor, class_map: Tensor, events: Tensor, embedding: Tensor) -> Tensor:
-        given = (part.numpy() for part in (tokens, class_map, events, embedding))
-        return torch.from_numpy(bundle.localize(*given)[0])
-
-    rows = [
-        Arm(GUIDED, [gallery.scores(gallery.maps(guided))]),
-        Arm(GUIDED_ELSEWHERE, [gallery.scores(gallery.maps(guided, sounds=gallery.others()))]),
-        Arm(SALIENCY, [gallery.scores(gallery.maps(_deaf))]),
+    own = gallery.maps(bundle.localize)
+    elsewhere = gallery.maps(bundle.localize, sounds=gallery.others())
+    deaf = saliency(gallery.moments["tokens"].float()).numpy()
+    rows = [(GUIDED, own), (GUIDED_ELSEWHERE, elsewhere), (SALIENCY, deaf)]
+    return [
+        *(Arm(name, [gallery.scores(maps)]) for name, maps in rows),
+        *(Arm(name, [scores]) for name, scores in gallery.trivial().items()),
     ]
-    return [*rows, *(Arm(name, [scores]) for name, scores in gallery.trivial().items())]
-
-
-def _deaf(tokens: Tensor, class_map: Tensor, events: Tensor, embedding: Tensor) -> Tensor:  # noqa: ARG001
-    return saliency(tokens)
-
-
-def _heatmaps(module: Localiser) -> Predictor:
-    def predict(tokens: Tensor, class_map: Tensor, events: Tensor, embedding: Tensor) -> Tensor:
-        heatmap, _ = module(tokens, class_map, events, embedding)
-        return heatmap
-
-    return predict
 
 
 def _mean(scores: tuple[MapScore, ...]) -> MapScore:

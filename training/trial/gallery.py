@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,13 +13,12 @@ from training.cache.moments import Moment, Moments
 from training.cache.reading import Cache
 from training.data.examples import Facts
 from training.evaluation.boxes import MapScore, score_maps, score_mask
+from training.evaluation.sounds import Localizer
 from training.methods.judging import IN_SIGHT
 from training.methods.moments import AUDIBLE
 from training.metrics.baselines import centre_disc, whole_image
 from training.metrics.masks import SIDE, upsample
 
-# tokens (N, G, G, Dv), class_map (N, H, W, C), events (N, E), embedding (N, Da) to heatmaps (N, G, G)
-Predictor = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 _BATCH = 32
 
 
@@ -60,16 +58,15 @@ class Gallery:
             chosen.append(next((k for k in order if k != index and not own & labels[k]), order[0]))
         return torch.tensor(chosen)
 
-    def maps(self, predict: Predictor, *, sounds: Tensor | None = None) -> np.ndarray:
+    def maps(self, localize: Localizer, *, sounds: Tensor | None = None) -> np.ndarray:
         """Heatmaps (N, G, G) under the own sounds, or under those of the moments `sounds` (N,)."""
         heard = torch.arange(len(self)) if sounds is None else sounds
         parts = []
         for rows in torch.arange(len(self)).split(_BATCH):
-            seen = [self.moments[name][rows].float() for name in ("tokens", "class_map")]
-            listened = [self.moments[name][heard[rows]].float() for name in ("events", "embedding")]
-            with torch.no_grad():
-                parts.append(predict(*seen, *listened).float())
-        return torch.cat(parts).numpy()
+            seen = [self.moments[name][rows].float().numpy() for name in ("tokens", "class_map")]
+            listened = [self.moments[name][heard[rows]].float().numpy() for name in ("events", "embedding")]
+            parts.append(localize(*seen, *listened)[0])
+        return np.concatenate(parts)
 
     def scores(self, maps: np.ndarray) -> list[MapScore]:
         """Score maps (N, G, G) at (SIDE, SIDE) pixels."""

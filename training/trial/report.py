@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,19 +41,18 @@ class GalleryReport:
 
 
 def report_on(gallery: Gallery, arms: Sequence[Arm]) -> GalleryReport:
-    """Figures of all arms, with intervals that draw scenes or videos."""
+    """Figures of all arms, those that were learned among them, with intervals that draw scenes or videos."""
     groups = gallery.groups
     off_centre = np.array([not covers_centre(truth) for truth in gallery.truths])
     by_name = {arm.name: arm for arm in arms}
     rows = tuple(
         make_row(arm.name, BoxScores.of(arm.mean()), off_centre=off_centre, groups=groups) for arm in arms
     )
+    own = by_name[TRAINED].pointing().mean(0)
     verdicts = []
-    if TRAINED in by_name:
-        own = by_name[TRAINED].pointing().mean(0)
-        for control in (UNTRAINED, SHUFFLED):
-            ahead = own - by_name[control].pointing().mean(0)
-            verdicts.append(Verdict(control, bootstrap_mean(ahead, groups=groups, scale=100)))
+    for control in (UNTRAINED, SHUFFLED):
+        ahead = own - by_name[control].pointing().mean(0)
+        verdicts.append(Verdict(control, bootstrap_mean(ahead, groups=groups, scale=100)))
     seeds = {
         arm.name: tuple(round(100 * float(value), 1) for value in arm.pointing().mean(1))
         for arm in arms
@@ -74,15 +73,15 @@ def tables(report: GalleryReport) -> list[Table]:
         )
         for verdict in report.verdicts
     )
-    first = Table(f"{report.name}: {report.n} moments, one an example; percent", header, body)
-    if not ahead:
-        return [first]
-    return [first, Table(f"{report.name}: points of pointing", ("difference", "points", "95 %"), ahead)]
+    return [
+        Table(f"{report.name}: {report.n} moments, one an example; percent", header, body),
+        Table(f"{report.name}: points of pointing", ("difference", "points", "95 %"), ahead),
+    ]
 
 
 def write_json(path: Path, reports: Sequence[GalleryReport], about: dict[str, Any]) -> None:
     """All figures, with what they were made with."""
-    content = {"about": about, "galleries": [_plain(report) for report in reports]}
+    content = {"about": about, "galleries": [asdict(report) for report in reports]}
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
@@ -95,25 +94,3 @@ def _line(row: Row, seeds: tuple[float, ...]) -> tuple[str, ...]:
         NOTHING if apart is None else cell(apart.pointing),
         *(cell(whole.success[rule]) for rule in _RULES),
     )
-
-
-def _plain(report: GalleryReport) -> dict[str, Any]:
-    def figure(estimate: Estimate | None) -> dict[str, float] | None:
-        if estimate is None:
-            return None
-        return {"value": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.n}
-
-    return {
-        "name": report.name,
-        "n": report.n,
-        "rows": {
-            row.name: {
-                "pointing": figure(row.everywhere.pointing),
-                "mean_iou": figure(row.everywhere.mean_iou),
-                **{f"ciou_{rule.value}": figure(row.everywhere.success[rule]) for rule in Rule},
-            }
-            for row in report.rows
-        },
-        "pointing_of_seeds": report.seeds,
-        "ahead": {verdict.control: figure(verdict.ahead) for verdict in report.verdicts},
-    }

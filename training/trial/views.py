@@ -11,16 +11,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from training.evaluation.tables import Table
 from training.methods.cmc.config import View
 from training.methods.cmc.module import Cmc, view_similarity
+from training.methods.linear_probe import Features, fit_probe
 from training.trial.gallery import Gallery
 
 ORDER: tuple[View, ...] = ("audio", "frame", "crop", "motion")
-_RIDGE = 1e-3
-_STEPS = 100
+_RATE, _EPOCHS = 0.1, 60  # of the probe, as for AlexNet in the paper
+_LEAST = 1e-4  # deviation of a feature, which is divided by
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,30 +39,33 @@ class Quality:
     to_sound: tuple[float, float]
 
 
-@torch.no_grad()
 def quality_of(module: Cmc, train: Gallery, test: Gallery) -> Quality:
     """Probe fitted on moments of the training part, and everything measured on those of the test part."""
-    sounds = [module.listen(part.moments["embedding"]) for part in (train, test)]
-    tokens = test.moments["tokens"]
-    frames = torch.cat([module.look("frame", module.inputs.seen(part)) for part in tokens.split(64)])
-    scores = view_similarity(sounds[1], frames.flatten(1, 2), cells=module.config.cells)
+    with torch.no_grad():
+        sounds = [module.listen(part.moments["embedding"]) for part in (train, test)]
+        frames = module.look("frame", module.inputs.seen(test.moments["tokens"]))
+        scores = view_similarity(sounds[1], frames.flatten(1, 2), cells=module.config.cells)
     return Quality(probe_accuracy(sounds[0], train, sounds[1], test), recalls(scores), recalls(scores.T))
 
 
 def probe_accuracy(train_x: Tensor, train: Gallery, test_x: Tensor, test: Gallery) -> float:
-    """Top-1 accuracy of multinomial logistic regression on features (N, D) of what is heard.
+    """Top-1 accuracy of a linear classifier on features (N, D) of what is heard.
 
     Only moments with one label take part, and only labels that the training part has.
     """
     train_rows, labels = single_labels(train)
     names = sorted(set(labels))
-    test_rows, wanted = single_labels(test)
-    known = [(row, name) for row, name in zip(test_rows, wanted, strict=True) if name in names]
-    x, y = train_x[train_rows], torch.tensor([names.index(name) for name in labels])
-    mean, scale = x.mean(0), x.std(0).clamp(min=1e-4)
-    linear = _fit_linear((x - mean) / scale, y, n_classes=len(names))
-    guesses = linear((test_x[[row for row, _ in known]] - mean) / scale).argmax(1)
-    return float((guesses == torch.tensor([names.index(name) for _, name in known])).float().mean())
+    known = [(row, name) for row, name in zip(*single_labels(test), strict=True) if name in names]
+    x = train_x[train_rows]
+    mean, scale = x.mean(0), x.std(0).clamp(min=_LEAST)
+    parts = [
+        Features((features - mean) / scale, torch.tensor([names.index(name) for name in heard]))
+        for features, heard in (
+            (x, labels),
+            (test_x[[row for row, _ in known]], [name for _, name in known]),
+        )
+    ]
+    return fit_probe(*parts, rate=_RATE, epochs=_EPOCHS).top1
 
 
 def single_labels(gallery: Gallery) -> tuple[list[int], list[str]]:
@@ -96,19 +100,3 @@ def quality_table(rows: Sequence[tuple[str, Sequence[Quality]]], *, n_probe: int
         body.append((name, *cells))
     title = f"Probe and retrieval among {n} moments; percent, mean and range over seeds"
     return Table(title, header, tuple(body))
-
-
-@torch.enable_grad()
-def _fit_linear(x: Tensor, y: Tensor, *, n_classes: int) -> nn.Linear:
-    torch.manual_seed(0)
-    linear = nn.Linear(x.shape[1], n_classes)
-    optimizer = torch.optim.LBFGS(linear.parameters(), max_iter=_STEPS, line_search_fn="strong_wolfe")
-
-    def loss() -> Tensor:
-        optimizer.zero_grad()
-        value = nn.functional.cross_entropy(linear(x), y) + _RIDGE * linear.weight.square().sum()
-        value.backward()
-        return value
-
-    optimizer.step(loss)  # type: ignore[arg-type]  # its stub wants a float
-    return linear

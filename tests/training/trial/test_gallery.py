@@ -54,7 +54,7 @@ def test_maps_are_made_of_own_or_other_sounds():
     made = gallery(*labelled(*["x"] * 40), **moments)
 
     def total(tokens, class_map, events, embedding):
-        return tokens[..., 0] + events[:, None] + embedding[:, None]
+        return tokens[..., 0] + events[:, None] + embedding[:, None], None
 
     numbers = np.arange(40)
     assert made.maps(total).ravel().tolist() == (10_101 * numbers).tolist()

@@ -12,7 +12,7 @@ from torch.nn import functional
 from training.cache.moments import Moment
 from training.methods.cmc.config import CmcConfig
 from training.methods.cmc.objective import contrasted_pairs, info_nce
-from training.methods.localiser import OURS, AudioVisualLocaliser, Widths
+from training.methods.localiser import AudioVisualLocaliser, Widths
 
 
 class Cmc(AudioVisualLocaliser):
@@ -28,9 +28,7 @@ class Cmc(AudioVisualLocaliser):
     method: ClassVar[str] = "cmc"
     config: CmcConfig
 
-    def __init__(
-        self, config: CmcConfig, widths: Widths = OURS, *, encoders: nn.Module | None = None
-    ) -> None:
+    def __init__(self, config: CmcConfig, widths: Widths, *, encoders: nn.Module | None = None) -> None:
         super().__init__(config, widths, channels=config.width, whiten=config.whiten, encoders=encoders)
         channels = self.inputs.channels
         if encoders is not None and "motion" in config.views:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +20,7 @@ from training.loop.options import (
     Resume,
     Seed,
 )
+from training.methods.command import INTERRUPTED, Settings, explained, read_settings
 
 if TYPE_CHECKING:  # PyTorch takes seconds to load, and `--help` need not wait for it
     from training.loop.fitting import RunOptions
@@ -29,8 +28,6 @@ if TYPE_CHECKING:  # PyTorch takes seconds to load, and `--help` need not wait f
     from training.methods.cmc_images.encoder import SplitEncoder
     from training.methods.cmc_images.module import CmcImages
     from training.methods.cmc_images.pictures import Folder, Pictures
-
-FAILED, INTERRUPTED = 1, 130
 
 app = typer.Typer(
     add_completion=False, help="Contrastive multiview coding of pictures: lightness and colour."
@@ -53,6 +50,7 @@ def cmc_images(
     images: ImagesDir,
     out: OutDir,
     config: ConfigFile = None,
+    settings: Settings = None,
     seed: Seed = 0,
     devices: Devices = "auto",
     accelerator: AcceleratorName = "auto",
@@ -67,18 +65,17 @@ def cmc_images(
 
     A tenth of the pictures is kept for validation. Pictures that cannot be read are left out and named.
     """
-    with _explained():
-        from training.loop.config import load_config
+    with explained():
         from training.loop.fitting import RunOptions
         from training.methods.cmc_images.config import CmcImagesConfig
         from training.methods.cmc_images.pictures import read_folder
 
-        settings = load_config(CmcImagesConfig, config, {"epochs": epochs})
-        folder = read_folder(images, side=settings.side)
+        chosen = read_settings(CmcImagesConfig, config, settings, epochs=epochs)
+        folder = read_folder(images, side=chosen.side)
         _say_what_is_there(folder)
         run = RunOptions(
             out,
-            settings.epochs,
+            chosen.epochs,
             seed,
             devices=devices,
             num_nodes=num_nodes,
@@ -87,7 +84,7 @@ def cmc_images(
             minutes=minutes,
             resume=resume,
         )
-        _train(settings, folder, run, workers=workers)
+        _train(chosen, folder, run, workers=workers)
 
 
 def _say_what_is_there(folder: Folder) -> None:
@@ -128,12 +125,8 @@ def _probe(
     """Say how well the classes can be read off the last state, which was not chosen by anything."""
     import torch
 
-    from training.methods.cmc_images.probe import (
-        fit_probe,
-        frozen_features,
-        majority_share,
-        settle_statistics,
-    )
+    from training.methods.cmc_images.probe import frozen_features, majority_share, settle_statistics
+    from training.methods.linear_probe import fit_probe
 
     config, (train, val) = module.config, parts
     device = "cuda" if run.accelerator != "cpu" and torch.cuda.is_available() else "cpu"
@@ -147,15 +140,3 @@ def _probe(
         accuracy = fit_probe(*features, rate=config.probe_rate, epochs=config.probe_epochs, seed=run.seed)
         typer.echo(f"  {name:<13} {accuracy.top1:.3f} ({accuracy.top5:.3f})")
     typer.echo(f"  {'largest class':<13} {majority_share(train, val):.3f}")
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Turn what can be wrong with pictures, configuration, run or machine into one line and exit code 1."""
-    from lightning.fabric.utilities.exceptions import MisconfigurationException
-
-    try:
-        yield
-    except (OSError, ValueError, MisconfigurationException) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(FAILED) from error

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.cache.moments import Moment
-from training.methods.localiser import OURS, AudioVisualLocaliser, Widths
+from training.methods.localiser import AudioVisualLocaliser, Widths
 from training.methods.saliency import saliency, stretched
 from training.methods.sspl.config import SsplConfig
 from training.methods.sspl.pcm import PredictiveCoding
@@ -26,9 +26,7 @@ class Sspl(AudioVisualLocaliser):
 
     centre: Tensor
 
-    def __init__(
-        self, config: SsplConfig, widths: Widths = OURS, *, encoders: nn.Module | None = None
-    ) -> None:
+    def __init__(self, config: SsplConfig, widths: Widths, *, encoders: nn.Module | None = None) -> None:
         super().__init__(
             config,
             widths,
