@@ -18,6 +18,8 @@ class SsplConfig:
         residual: add what the module gives to its input, beginning with nothing, instead of putting it in its
             place as in the paper. Ours: a module that begins at random forgets where objects are, and too
             little data and time are here to learn it anew.
+        coded: with `residual`, how many of the channels the module sees and corrects, those of the largest
+            variance first; 0 is all of them, as in the paper. Ours: its cost grows with their square.
         channels: visual features after a principal component projection that is fitted once and stays. The
             paper has 512 of VGG16, unprojected; 128 of DINOv2's 384 keep the module in reach of two cores.
         standardise: give features mean 0 and variance 1 in each channel before anything else, whiten their
@@ -44,6 +46,7 @@ class SsplConfig:
     pcm: bool = False
     steps: Annotated[int, Field(ge=1)] = 5
     residual: bool = True
+    coded: Annotated[int, Field(ge=0)] = 32
     channels: Annotated[int, Field(ge=8)] = 128
     standardise: bool = True
     hidden: Annotated[int, Field(ge=8)] = 512

@@ -36,6 +36,7 @@ class Sspl(AudioVisualLocaliser):
             encoders=encoders,
         )
         channels = self.inputs.channels
+        self._n_coded = min(config.coded or channels, channels) if config.residual else channels
         self.sound = nn.Sequential(
             nn.Dropout(config.dropout),
             nn.Linear(widths.sound, config.hidden),
@@ -44,7 +45,7 @@ class Sspl(AudioVisualLocaliser):
             nn.Linear(config.hidden, channels),
         )
         self.coding = (
-            PredictiveCoding(channels, widths.sound, grid=widths.grid, steps=config.steps)
+            PredictiveCoding(self._n_coded, widths.sound, grid=widths.grid, steps=config.steps)
             if config.pcm
             else None
         )
@@ -67,8 +68,13 @@ class Sspl(AudioVisualLocaliser):
         features = seen.movedim(-1, 1)
         if self.coding is None:
             return features
-        coded = self.coding(features, functional.normalize(self.inputs.heard(embedding), dim=1))
-        return features + coded if self.config.residual else coded
+        coded = self.coding(
+            features[:, : self._n_coded], functional.normalize(self.inputs.heard(embedding), dim=1)
+        )
+        if not self.config.residual:
+            return coded
+        left_alone = features.shape[1] - self._n_coded
+        return features + functional.pad(coded, (0, 0, 0, 0, 0, left_alone))
 
     def attention(self, features: Tensor, sound: Tensor) -> Tensor:
         """S (N, G, G): the cosine of features (N, C, G, G), less their centre, with a sound (N, C)."""
