@@ -46,6 +46,7 @@ GRAPHS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {"tokens": "float32", "class_map": "float32", "events": "float32", "embedding": "float32"},
         {"heatmap": "float32", "presence": "float32"},
     ),
+    "detect": ({"tokens": "float32"}, {"boxes": "float32", "scores": "float32", "labels": "int64"}),
 }
 
 
@@ -179,6 +180,8 @@ def _place(
 def _open(manifest: Manifest, models: dict[str, bytes], placement: Placement) -> dict[str, GraphRunner]:
     runners = {}
     for role, (inputs, outputs) in GRAPHS.items():
+        if role == "detect" and role not in manifest.tasks:
+            continue
         entry = _choose(manifest, role, placement.provider)
         _check_contract(entry, role, inputs=inputs, outputs=outputs)
         runners[role] = GraphRunner(models[entry.path], entry, placement=placement)

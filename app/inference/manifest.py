@@ -29,7 +29,7 @@ class TensorSpec(_Part):
 
 
 class GraphFile(_Part):
-    """One ONNX file of the bundle. `role` is visual, audio or localize (later detect and explain)."""
+    """One ONNX file of the bundle. `role` is visual, audio, localize or detect (later explain)."""
 
     role: str
     path: str = Field(pattern=r"^[A-Za-z0-9._-]+\.onnx$")
@@ -73,6 +73,24 @@ class Calibration(_Part):
     fitted_on: str
 
 
+class Sounding(_Part):
+    """When a box sounds: sigmoid(scale * logit(h) + offset) of h, the mean heat inside it.
+
+    h is clipped to [0.001, 0.999] first.
+    """
+
+    scale: float = Field(gt=0)
+    offset: float
+
+
+class Detector(_Part):
+    """What the detect graph does not say itself: names of its labels, and from which score a box counts."""
+
+    labels: tuple[str, ...] = Field(min_length=1)
+    threshold: float = Field(gt=0, lt=1)
+    sounding: Sounding
+
+
 class Metric(_Part):
     """A measured figure: what, on which data, over how many items, with its 95 % interval."""
 
@@ -102,6 +120,7 @@ class Manifest(_Part):
     audio: AudioSpec
     events: Events
     calibration: Calibration
+    detector: Detector | None = None
     metrics: tuple[Metric, ...]
     files: tuple[GraphFile, ...]
 

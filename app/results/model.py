@@ -39,9 +39,31 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class Detection:
+    """An object in a frame, found by its looks alone, and whether it makes the sound heard there.
+
+    Attributes:
+        box: x0, y0, x1, y1 as fractions of the displayed frame, 0 <= x0 < x1 <= 1 and likewise y.
+        label: name of its kind, the same in all frames of a track that were answered together.
+        score: confidence in [0, 1] that there is an object of that extent.
+        sounding: probability in [0, 1] that it is a source of the sound heard at that time.
+        track_id: the same number for the same object in all frames, from 1.
+    """
+
+    box: tuple[float, float, float, float]
+    label: str
+    score: float
+    sounding: float
+    track_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Thresholds:
+    """From which values heat counts as marked, a source as present, and a detection as sounding."""
+
     heatmap: float = 0.5
     presence: float = 0.5
+    sounding: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +76,7 @@ class FrameResults:
         heatmap: (T, G, G) float32 in [0, 1], calibrated; row 0 is the top of the displayed frame.
         presence: (T,) float32 in [0, 1], probability that what is heard has a visible source.
         heard: for each frame the events heard, by falling score; empty in silence.
+        detections: for each frame the objects found, by falling score; None if `detect` was not asked for.
     """
 
     time_s: npt.NDArray[np.float64]
@@ -61,6 +84,7 @@ class FrameResults:
     heatmap: npt.NDArray[np.float32]
     presence: npt.NDArray[np.float32]
     heard: tuple[tuple[Heard, ...], ...]
+    detections: tuple[tuple[Detection, ...], ...] | None = None
 
     def __len__(self) -> int:
         return len(self.time_s)
