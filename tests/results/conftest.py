@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from app.media.clip import SourceInfo
-from app.results.model import FrameResults, Heard, ModelInfo, Notice, Result, SoundLevel, Thresholds
+from app.results.model import (
+    Detection,
+    FrameResults,
+    Heard,
+    ModelInfo,
+    Notice,
+    Result,
+    SoundLevel,
+    Thresholds,
+)
 
 MakeResult = Callable[..., Result]
 
@@ -44,6 +53,7 @@ def make_result() -> MakeResult:
         duration_s: float = 1.0,
         peak: np.ndarray | None = None,
         has_audio: bool = True,
+        detections: tuple[tuple[Detection, ...], ...] | None = None,
     ) -> Result:
         n = len(heatmap)
         times = np.arange(n) * 0.25 if times_s is None else np.asarray(times_s)
@@ -53,6 +63,7 @@ def make_result() -> MakeResult:
             heatmap=heatmap.astype(np.float32),
             presence=np.asarray([0.9] * n if presence is None else presence, np.float32),
             heard=((Heard("Dog", 0.8),),) * n if heard is None else heard,
+            detections=detections,
         )
         return Result(
             source=_source(width=size[0], height=size[1], duration_s=duration_s, has_audio=has_audio),
