@@ -15,9 +15,10 @@ from tests.tiny_bundle import write_tiny_bundle
 
 @pytest.fixture(scope="session")
 def tiny_bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory for `bundle_dirs` that holds the bundle `tiny`. Do not write to it."""
+    """A directory for `bundle_dirs` with `tiny` and with `tiny-detect`, which detects. Do not write to it."""
     root = tmp_path_factory.mktemp("bundles")
     write_tiny_bundle(root)
+    write_tiny_bundle(root, name="tiny-detect", detects=True)
     return root
 
 
@@ -31,6 +32,11 @@ def tiny_settings(tiny_bundles: Path) -> Settings:
 @pytest.fixture(scope="session")
 def tiny_bundle(tiny_bundles: Path, tiny_settings: Settings) -> Bundle:
     return load_bundle(tiny_bundles / "tiny", tiny_settings.inference)
+
+
+@pytest.fixture(scope="session")
+def tiny_detecting_bundle(tiny_bundles: Path, tiny_settings: Settings) -> Bundle:
+    return load_bundle(tiny_bundles / "tiny-detect", tiny_settings.inference)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,9 @@ It sees 32 x 32 pixels in a grid of 4 x 4 cells and hears windows of 0.2 s every
 * heatmap: brightness of the cell times the largest event; presence: the largest value of the heatmap.
 
 So with a tone of amplitude 0.5 or more a white square on black lights exactly the cells that it fills.
+
+On demand it detects, too: every cell is a box with its brightness as the score, "plain" unless its green or
+its blue exceeds its red by more than 0.1; from 0.5 on it counts, and `sounding` is the mean heat inside it.
 """
 
 from __future__ import annotations
@@ -22,9 +25,11 @@ from onnx import TensorProto, helper, numpy_helper
 from app.inference.manifest import (
     AudioSpec,
     Calibration,
+    Detector,
     Events,
     GraphFile,
     Manifest,
+    Sounding,
     TensorSpec,
     Weights,
     sha256_of,
@@ -36,7 +41,9 @@ WINDOW_SAMPLES, HOP_SAMPLES, CONTEXT_S = 3200, 1600, 0.4
 LABELS = ("Tone", "Music", "Silence", "Thunder")
 THRESHOLDS = (0.1, 0.3, 0.1, 0.1)
 
-_DTYPES = {"uint8": TensorProto.UINT8, "float32": TensorProto.FLOAT}
+KINDS = ("plain", "green", "blue")
+
+_DTYPES = {"uint8": TensorProto.UINT8, "float32": TensorProto.FLOAT, "int64": TensorProto.INT64}
 
 FRAMES = TensorSpec(name="frames", dtype="uint8", shape=("N", SIZE, SIZE, 3))
 TOKENS = TensorSpec(name="tokens", dtype="float32", shape=("N", CELLS, CELLS, 3))
@@ -47,6 +54,9 @@ EMBEDDING = TensorSpec(name="embedding", dtype="float32", shape=("W", 2))
 EVENTS = TensorSpec(name="events", dtype="float32", shape=("N", len(LABELS)))
 HEATMAP = TensorSpec(name="heatmap", dtype="float32", shape=("N", CELLS, CELLS))
 PRESENCE = TensorSpec(name="presence", dtype="float32", shape=("N",))
+BOXES = TensorSpec(name="boxes", dtype="float32", shape=("N", CELLS**2, 4))
+BOX_SCORES = TensorSpec(name="scores", dtype="float32", shape=("N", CELLS**2))
+BOX_LABELS = TensorSpec(name="labels", dtype="int64", shape=("N", CELLS**2))
 
 
 def visual_graph() -> onnx.ModelProto:
@@ -101,7 +111,28 @@ def localize_graph() -> onnx.ModelProto:
     return _model("localize", nodes, (TOKENS, CLASS_MAP, EVENTS), (HEATMAP, PRESENCE), constants)
 
 
-def write_tiny_bundle(root: Path, *, name: str = "tiny", version: str = "1") -> Path:
+def detect_graph() -> onnx.ModelProto:
+    nodes = [
+        helper.make_node("Reshape", ["tokens", "rows"], ["cells"]),
+        helper.make_node("ReduceMean", ["cells"], ["scores"], axes=[2], keepdims=0),
+        helper.make_node("Unsqueeze", ["scores", "last"], ["column"]),
+        helper.make_node("Mul", ["column", "zero"], ["nothing"]),
+        helper.make_node("Add", ["nothing", "corners"], ["boxes"]),
+        helper.make_node("Add", ["cells", "favour"], ["colours"]),
+        helper.make_node("ArgMax", ["colours"], ["labels"], axis=2, keepdims=0),
+    ]
+    row, column = np.divmod(np.arange(CELLS**2), CELLS)
+    constants = {
+        "rows": np.array([-1, CELLS**2, 3], np.int64),
+        "last": np.array([2], np.int64),
+        "zero": np.float32(0),
+        "corners": np.stack([column, row, column + 1, row + 1], 1).astype(np.float32)[None] / CELLS,
+        "favour": np.array([0.1, 0, 0], np.float32),
+    }
+    return _model("detect", nodes, (TOKENS,), (BOXES, BOX_SCORES, BOX_LABELS), constants)
+
+
+def write_tiny_bundle(root: Path, *, name: str = "tiny", version: str = "1", detects: bool = False) -> Path:
     """Write the bundle to `root/name` and return that directory."""
     directory = root / name
     directory.mkdir(parents=True)
@@ -112,7 +143,14 @@ def write_tiny_bundle(root: Path, *, name: str = "tiny", version: str = "1") -> 
             directory, "localize", localize_graph(), (TOKENS, CLASS_MAP, EVENTS), (HEATMAP, PRESENCE)
         ),
     ]
-    write_manifest(tiny_manifest(files, name=name, version=version), directory)
+    manifest = tiny_manifest(files, name=name, version=version)
+    if detects:
+        outputs = (BOXES, BOX_SCORES, BOX_LABELS)
+        detect = write_graph(directory, "detect", detect_graph(), (TOKENS,), outputs)
+        detector = Detector(labels=KINDS, threshold=0.5, sounding=Sounding(scale=1, offset=0))
+        changes = {"tasks": ("localize", "detect"), "detector": detector, "files": (*files, detect)}
+        manifest = manifest.model_copy(update=changes)
+    write_manifest(manifest, directory)
     return directory
 
 

@@ -123,7 +123,7 @@ class _RecordedRunner:
         self.entry = runner.entry
         self.buckets = runner.buckets
 
-    def run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.float32]]:
+    def run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
         kept = {name: values for name, values in feeds.items() if name not in ("tokens", "class_map")}
         self._calls.append((self._role, kept))
         return self._runner.run(feeds)

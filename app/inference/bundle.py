@@ -1,4 +1,4 @@
-"""A bundle on disk, checked, and turned into three functions: see, hear, localise."""
+"""A bundle on disk, checked, and turned into functions: see, hear, localise and, if it can, detect."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.errors import BundleError, InternalError, ModelNotReady, NotFound
-from app.inference.manifest import MANIFEST, GraphFile, Manifest, read_manifest, sha256_of
+from app.inference.manifest import MANIFEST, Detector, GraphFile, Manifest, read_manifest, sha256_of
 from app.inference.onnx_file import refuse_external_data
 from app.inference.sessions import (
     PRECISIONS,
@@ -32,6 +32,7 @@ from app.settings import InferenceSettings
 logger = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.float32]
+Integers = npt.NDArray[np.int64]
 
 SHIPPED_BUNDLES = Path(__file__).parents[1] / "bundles"
 
@@ -89,6 +90,24 @@ class Bundle:
         outputs = self.runners["localize"].run({spec.name: offered[spec.name] for spec in read})
         return outputs["heatmap"], outputs["presence"]
 
+    def detect(self, tokens: Floats) -> tuple[Floats, Floats, Integers]:
+        """Find objects in frames encoded by `visual`; for a bundle that offers the task `detect`.
+
+        Every frame has the same number of rows L. Of boxes that show the same object all but the best have
+        the score 0 already; those below `detector.threshold` mean nothing.
+
+        Returns:
+            Boxes (N, L, 4), x0, y0, x1, y1 as fractions of the frame; scores (N, L) in [0, 1]; labels (N, L),
+            indices into `detector.labels`.
+        """
+        outputs = self.runners["detect"].run({"tokens": tokens})
+        return outputs["boxes"], outputs["scores"], outputs["labels"]
+
+    @property
+    def detector(self) -> Detector:
+        """Labels and thresholds of `detect`. Raises BundleError if the bundle does not offer that task."""
+        return _detector(self.manifest)
+
 
 def bundle_names(settings: InferenceSettings) -> tuple[str, ...]:
     """Names of all bundles on disk, sorted. Nothing is loaded or checked."""
@@ -124,6 +143,8 @@ def load_bundle(directory: Path, settings: InferenceSettings) -> Bundle:
         ModelNotReady: the device `cuda` was asked for and no GPU answers.
     """
     manifest = read_manifest(directory)
+    if "detect" in manifest.tasks:
+        _detector(manifest)
     placement, runners = _place(manifest, _read_files(directory, manifest), settings)
     info = ModelInfo(
         name=manifest.name,
@@ -139,6 +160,12 @@ def load_bundle(directory: Path, settings: InferenceSettings) -> Bundle:
     fields = {"bundle": info.name, "version": info.version, "provider": info.provider}
     logger.info("bundle_loaded", extra=fields)
     return bundle
+
+
+def _detector(manifest: Manifest) -> Detector:
+    if manifest.detector is None:
+        raise BundleError(f"the manifest of bundle {manifest.name} describes no detector")
+    return manifest.detector
 
 
 def _roots(settings: InferenceSettings) -> tuple[Path, ...]:
@@ -230,8 +257,23 @@ def _warm_up(bundle: Bundle, settings: InferenceSettings) -> None:
         _expect("heatmap", heatmap, (count, *grid))
         _expect("presence", presence, (count,))
         for name, values in (("scores", scores), ("heatmap", heatmap), ("presence", presence)):
-            if values.min() < 0 or values.max() > 1:
-                raise BundleError(f"bundle {manifest.name}: {name} leaves [0, 1]")
+            _expect_unit(name, values)
+        if "detect" in manifest.tasks:
+            _warm_up_detect(bundle, tokens)
+
+
+def _warm_up_detect(bundle: Bundle, tokens: Floats) -> None:
+    """The same for the detect graph, which warms up on what the visual graph made of black frames."""
+    boxes, scores, labels = bundle.detect(tokens)
+    rows = (len(tokens), *scores.shape[1:2])  # so many boxes as the graph likes, but a score and a label each
+    _expect("boxes", boxes, (*rows, 4))
+    _expect("scores", scores, rows)
+    _expect("labels", labels, rows)
+    _expect_unit("boxes", boxes)
+    _expect_unit("scores", scores)
+    known = len(bundle.detector.labels)
+    if labels.size and (labels.min() < 0 or labels.max() >= known):
+        raise BundleError(f"labels reach from {labels.min()} to {labels.max()}, but {known} have a name")
 
 
 def _batch_sizes(bundle: Bundle, settings: InferenceSettings) -> tuple[int, ...]:
@@ -244,3 +286,8 @@ def _expect(name: str, values: npt.NDArray[Any], shape: tuple[int, ...]) -> None
         raise BundleError(f"{name} has the shape {values.shape}, expected {shape}")
     if not np.isfinite(values).all():
         raise BundleError(f"{name} is not finite")
+
+
+def _expect_unit(name: str, values: Floats) -> None:
+    if values.size and (values.min() < 0 or values.max() > 1):
+        raise BundleError(f"{name} leaves [0, 1]")

@@ -91,7 +91,7 @@ class Runner(Protocol):
     @property
     def buckets(self) -> tuple[int, ...]: ...
 
-    def run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.float32]]: ...
+    def run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]: ...
 
 
 def runtime_version() -> str:
@@ -124,11 +124,11 @@ class GraphRunner:
         _check_interface("output", entry.path, declared=entry.outputs, found=self.session.get_outputs())
         self._outputs = [spec.name for spec in entry.outputs]
 
-    def run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.float32]]:
+    def run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
         """Run on inputs that share their first axis N, in pieces no larger than the largest bucket.
 
         Returns:
-            The outputs by name, each (N, ...).
+            The outputs by name, each (N, ...) with the dtype that `entry` declares.
 
         Raises:
             InternalError: the runtime failed.
@@ -143,7 +143,7 @@ class GraphRunner:
             return pieces[0]
         return {name: np.concatenate([piece[name] for piece in pieces]) for name in self._outputs}
 
-    def _run_piece(self, feeds: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.float32]]:
+    def _run_piece(self, feeds: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
         count = len(next(iter(feeds.values())))
         padding = next((bucket - count for bucket in self.buckets if bucket >= count), 0)
         if padding:

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from app.inference.bundle import Bundle
@@ -23,7 +22,7 @@ class _TimedRunner:
         self.entry = runner.entry
         self.buckets = runner.buckets
 
-    def run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.float32]]:
+    def run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
         with self._observer.time():
             return self._runner.run(feeds)
 
