@@ -1,0 +1,95 @@
+"""Tokens to objects: the boxes that count in each frame, and which of them make the sound heard there."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from app.inference.bundle import Bundle
+from app.inference.manifest import Detector, Sounding
+from app.results.model import Detection
+
+Floats = npt.NDArray[np.float32]
+
+UNTRACKED = 0
+"""`track_id` of a detection before a tracker has seen it."""
+
+_LEAST_HEAT, _MOST_HEAT = 0.001, 0.999
+
+
+def detect(bundle: Bundle, tokens: Floats, heatmap: Floats | None) -> tuple[tuple[Detection, ...], ...]:
+    """Find the objects in encoded frames.
+
+    Args:
+        tokens: (N, G, G, Dv) of the frames.
+        heatmap: (N, G, G) of the same frames; None without any sound, where nothing can be sounding.
+
+    Returns:
+        For each frame its detections by falling score, with `track_id` still `UNTRACKED`.
+
+    Raises:
+        BundleError: the bundle does not offer the task.
+        InternalError: the graph failed.
+    """
+    detector = bundle.detector
+    boxes, scores, labels = bundle.detect(tokens)
+    found = []
+    for row in range(len(tokens)):
+        kept = _kept(boxes[row], scores[row], detector)
+        heat = None if heatmap is None else mean_heat(boxes[row, kept], heatmap[row])
+        sounding = np.zeros(len(kept)) if heat is None else sounding_of(heat, detector.sounding)
+        found.append(
+            tuple(
+                Detection(tuple(box), detector.labels[label], score, probability, UNTRACKED)
+                for box, label, score, probability in zip(
+                    boxes[row, kept].tolist(),
+                    labels[row, kept],
+                    scores[row, kept].tolist(),
+                    sounding.tolist(),
+                    strict=True,
+                )
+            )
+        )
+    return tuple(found)
+
+
+def mean_heat(boxes: Floats, heatmap: Floats) -> npt.NDArray[np.float64]:
+    """The mean of a heatmap inside each box; a cell that is partly inside counts by that part.
+
+    Args:
+        boxes: (M, 4), x0, y0, x1, y1 as fractions of the frame, each with an area above 0.
+        heatmap: (rows, columns) in [0, 1].
+
+    Returns:
+        (M,) in [0, 1].
+    """
+    rows, columns = heatmap.shape
+    across = _overlap(boxes[:, 0], boxes[:, 2], columns)
+    down = _overlap(boxes[:, 1], boxes[:, 3], rows)
+    heat = np.einsum("mr,rc,mc->m", down, heatmap.astype(np.float64), across)
+    mean: npt.NDArray[np.float64] = heat / (down.sum(axis=1) * across.sum(axis=1))
+    return mean
+
+
+def sounding_of(heat: npt.NDArray[np.float64], sounding: Sounding) -> npt.NDArray[np.float64]:
+    """Probability (M,) in [0, 1] that a box with that mean heat (M,) sounds, as `Sounding` defines it."""
+    heat = np.clip(heat, _LEAST_HEAT, _MOST_HEAT)
+    logit = sounding.scale * np.log(heat / (1 - heat)) + sounding.offset
+    probability: npt.NDArray[np.float64] = 0.5 * (1 + np.tanh(logit / 2))  # the sigmoid, without overflow
+    return probability
+
+
+def _kept(boxes: Floats, scores: Floats, detector: Detector) -> npt.NDArray[np.int64]:
+    """Indices of the boxes (L, 4) that count and have an area, by falling score."""
+    has_area = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    kept = np.flatnonzero((scores >= detector.threshold) & has_area)
+    by_score: npt.NDArray[np.int64] = kept[np.argsort(-scores[kept], kind="stable")]
+    return by_score
+
+
+def _overlap(low: Floats, high: Floats, cells: int) -> npt.NDArray[np.float64]:
+    """How much of each interval [low, high] (M,) of the unit line lies in each of `cells` equal parts."""
+    edges = np.arange(cells + 1) / cells
+    inside = np.minimum(high[:, None], edges[1:]) - np.maximum(low[:, None], edges[:-1])
+    overlap: npt.NDArray[np.float64] = np.maximum(inside, 0)
+    return overlap

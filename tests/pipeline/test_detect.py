@@ -1,0 +1,95 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from app.errors import BundleError
+from app.inference.manifest import Sounding
+from app.pipeline.detect import detect, mean_heat, sounding_of
+
+
+def _tokens(*cells: tuple[int, int, float]) -> np.ndarray:
+    tokens = np.zeros((1, 4, 4, 3), np.float32)
+    for row, column, brightness in cells:
+        tokens[0, row, column] = brightness
+    return tokens
+
+
+def _heatmap(row: int, column: int, value: float) -> np.ndarray:
+    heatmap = np.zeros((1, 4, 4), np.float32)
+    heatmap[0, row, column] = value
+    return heatmap
+
+
+def test_boxes_above_the_threshold_come_by_falling_score(tiny_detecting_bundle):
+    tokens = _tokens((0, 0, 0.49), (1, 2, 0.6), (2, 0, 0.9))
+    (found,) = detect(tiny_detecting_bundle, tokens, _heatmap(1, 2, 0.8))
+    assert [detection.box for detection in found] == [(0, 0.5, 0.25, 0.75), (0.5, 0.25, 0.75, 0.5)]
+    assert [detection.score for detection in found] == pytest.approx([0.9, 0.6])
+    assert [detection.sounding for detection in found] == pytest.approx([0.001, 0.8])
+    assert {(detection.label, detection.track_id) for detection in found} == {("plain", 0)}
+
+
+def test_a_box_at_the_threshold_counts(tiny_detecting_bundle):
+    assert len(detect(tiny_detecting_bundle, _tokens((0, 0, 0.5)), None)[0]) == 1
+
+
+def test_without_sound_objects_are_found_but_none_sounds(tiny_detecting_bundle):
+    (found,) = detect(tiny_detecting_bundle, _tokens((1, 2, 1.0)), None)
+    assert [detection.sounding for detection in found] == [0.0]
+
+
+def test_a_box_without_area_is_dropped(tiny_detecting_bundle):
+    class Flat:
+        def __init__(self, runner):
+            self.entry, self.buckets, self._runner = runner.entry, runner.buckets, runner
+
+        def run(self, feeds):
+            outputs = self._runner.run(feeds)
+            outputs["boxes"][0, 0, 2] = outputs["boxes"][0, 0, 0]
+            outputs["boxes"][0, 1, 3] = outputs["boxes"][0, 1, 1]
+            return outputs
+
+    runners = {**tiny_detecting_bundle.runners, "detect": Flat(tiny_detecting_bundle.runners["detect"])}
+    bundle = replace(tiny_detecting_bundle, runners=runners)
+    (found,) = detect(bundle, np.ones((1, 4, 4, 3), np.float32), None)
+    assert len(found) == 14
+
+
+def test_a_bundle_that_does_not_detect_is_refused(tiny_bundle):
+    with pytest.raises(BundleError):
+        detect(tiny_bundle, _tokens(), None)
+
+
+def test_cells_count_by_the_part_that_lies_in_the_box():
+    heatmap = np.array([[0.0, 1.0], [0.5, 0.25]], np.float32)
+    boxes = np.array(
+        [[0, 0, 1, 1], [0.25, 0, 0.75, 0.5], [0.4, 0.4, 0.5, 0.6], [0.5, 0.25, 0.6, 1.0]], np.float32
+    )
+    expected = [0.4375, 0.5, 0.25, (0.25 * 1.0 + 0.5 * 0.25) / 0.75]
+    np.testing.assert_allclose(mean_heat(boxes, heatmap), expected, rtol=1e-6)
+
+
+def test_the_mean_agrees_with_fine_sampling_on_a_grid_that_is_not_square():
+    rng = np.random.default_rng(0)
+    heatmap = rng.random((3, 5)).astype(np.float32)
+    corners = np.sort(rng.random((20, 2, 2)), axis=1).reshape(20, 4).astype(np.float32)
+    sampled = []
+    for x0, y0, x1, y1 in corners:
+        x, y = (low + (np.arange(400) + 0.5) / 400 * (high - low) for low, high in ((x0, x1), (y0, y1)))
+        sampled.append(heatmap[np.ix_((y * 3).astype(int), (x * 5).astype(int))].mean())
+    np.testing.assert_allclose(mean_heat(corners, heatmap), sampled, atol=5e-3)
+
+
+def test_no_box_has_no_heat():
+    assert mean_heat(np.zeros((0, 4), np.float32), np.ones((4, 4), np.float32)).shape == (0,)
+
+
+def test_sounding_is_the_calibrated_heat():
+    heat = np.array([0.0, 0.2, 0.5, 1.0])
+    plain = sounding_of(heat, Sounding(scale=1, offset=0))
+    np.testing.assert_allclose(plain, [0.001, 0.2, 0.5, 0.999])
+    steeper = sounding_of(heat, Sounding(scale=2, offset=np.log(3)))
+    odds = (heat.clip(0.001, 0.999) / (1 - heat.clip(0.001, 0.999))) ** 2 * 3
+    np.testing.assert_allclose(steeper, odds / (1 + odds))
+    assert sounding_of(heat, Sounding(scale=1e3, offset=0)).tolist() == pytest.approx([0, 0, 0.5, 1])
