@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from app.errors import InvalidRequest
+from app.inference.manifest import Task
+from app.results.coco import write_coco
 from app.results.json_writer import write_json
 from app.results.model import Result
 from app.results.ndjson import write_ndjson
@@ -28,12 +31,23 @@ class Format:
         file_name: its name inside the directory of a result.
         document: writes it to a binary stream from the result alone; None for the overlay, which also
             needs the pixels and the sound of the source and therefore goes through `write_result`.
+        needs: the task without which there is nothing to write; None if any task will do.
     """
 
     name: str
     media_type: str
     file_name: str
     document: DocumentWriter | None
+    needs: Task | None = None
+
+    def check_tasks(self, tasks: Collection[Task]) -> None:
+        """Ask this before an analysis, so that nobody waits for a result that cannot be written.
+
+        Raises:
+            InvalidRequest: the task that this format needs is not among `tasks`.
+        """
+        if self.needs is not None and self.needs not in tasks:
+            raise InvalidRequest(f"the format {self.name} needs the task {self.needs}")
 
 
 FORMATS: dict[str, Format] = {
@@ -42,6 +56,7 @@ FORMATS: dict[str, Format] = {
         Format("json", "application/json", "result.json", write_json),
         Format("ndjson", "application/x-ndjson", "result.ndjson", write_ndjson),
         Format("npz", "application/x-npz", "heatmaps.npz", write_npz),
+        Format("coco", "application/vnd.coco+json", "detections.coco.json", write_coco, needs="detect"),
         Format("overlay", "video/mp4", "overlay.mp4", None),
     )
 }
@@ -67,6 +82,7 @@ def write_result(
         progress: called while the overlay is rendered.
 
     Raises:
+        InvalidRequest: the result lacks the task that the format needs.
         MediaError: the source could not be decoded for the overlay.
         OSError: the file could not be written.
     """

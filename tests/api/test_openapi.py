@@ -3,6 +3,7 @@ import pytest
 from app.api.openapi import RESULT_EXAMPLE
 from app.api.problems import STATUS
 from app.api.schemas import ResultDocument
+from app.results.formats import FORMATS
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def test_analysis_is_described_with_its_body_its_formats_and_its_problems(docume
     assert set(form["properties"]) == {"file", "audio", "fps", "model", "format"}
     assert {parameter["name"] for parameter in operation["parameters"]} == {"fps", "model", "format"}
     content = operation["responses"]["200"]["content"]
-    assert set(content) == {"application/json", "application/x-ndjson", "application/x-npz", "video/mp4"}
+    assert set(content) == {entry.media_type for entry in FORMATS.values()}
     assert content["application/json"]["schema"]["$ref"].endswith("/ResultDocument")
     described = {int(status) for status in operation["responses"] if status != "200"}
     assert described == set(STATUS.values()) - {500}

@@ -84,3 +84,18 @@ def small_result(make_result: MakeResult) -> Result:
     heatmap = np.array([[[0.0, 0.2], [1.0, 0.4]], [[0.0, 0.0], [0.0, 0.0]]])
     heard = ((Heard("Dog", 0.87654321), Heard("Bark", 0.5)), ())
     return make_result(heatmap, times_s=[0.0, 1 / 3], presence=[0.93, 0.0], heard=heard)
+
+
+@pytest.fixture
+def two_dogs(make_result: MakeResult) -> Result:
+    """Three frames of 200 by 100 pixels: a dog that barks, then a second one and a cat; the last is empty."""
+    barking = Detection((0.1, 0.2, 0.35, 0.8), "dog", 0.91, 0.87654321, 1)
+    moved = Detection((0.2, 0.2, 0.45, 0.8), "dog", 0.8, 0.7, 1)
+    second = Detection((0.6, 0.0, 1.0, 1.0), "dog", 0.7, 0.1, 2)
+    cat = Detection((0.5, 0.5, 0.75, 0.75), "cat", 0.6, 0.2, 3)
+    return make_result(
+        np.zeros((3, 2, 2)),
+        times_s=[0.0, 0.24, 0.48],
+        size=(200, 100),
+        detections=((barking,), (moved, second, cat), ()),
+    )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import app.results.formats
+from app.errors import InvalidRequest
 from app.results.formats import FORMATS, write_result
 from app.settings import Settings
 
@@ -16,6 +17,7 @@ def test_names_files_and_media_types():
         "json": ("application/json", "result.json"),
         "ndjson": ("application/x-ndjson", "result.ndjson"),
         "npz": ("application/x-npz", "heatmaps.npz"),
+        "coco": ("application/vnd.coco+json", "detections.coco.json"),
         "overlay": ("video/mp4", "overlay.mp4"),
     }
     assert all(name == entry.name for name, entry in FORMATS.items())
@@ -25,6 +27,14 @@ def _write(result, path, name):
     write_result(
         result, path, format=FORMATS[name], source=path.with_name("clip.mp4"), audio=None, settings=Settings()
     )
+
+
+def test_only_boxes_need_detection():
+    assert {name for name, entry in FORMATS.items() if entry.needs} == {"coco"}
+    FORMATS["coco"].check_tasks(("localize", "detect"))
+    FORMATS["json"].check_tasks(("localize",))
+    with pytest.raises(InvalidRequest, match="the format coco needs the task detect"):
+        FORMATS["coco"].check_tasks(("localize",))
 
 
 def test_documents_are_written_to_their_files(small_result, tmp_path):
