@@ -16,6 +16,7 @@ from app.results.ndjson import write_ndjson
 from app.results.npz import write_npz
 from app.results.overlay import OverlayProgress, write_overlay
 from app.results.replacing import replacing
+from app.results.vtt import write_vtt
 from app.settings import Settings
 
 DocumentWriter = Callable[[Result, BinaryIO], None]
@@ -57,6 +58,7 @@ FORMATS: dict[str, Format] = {
         Format("ndjson", "application/x-ndjson", "result.ndjson", write_ndjson),
         Format("npz", "application/x-npz", "heatmaps.npz", write_npz),
         Format("coco", "application/vnd.coco+json", "detections.coco.json", write_coco, needs="detect"),
+        Format("vtt", "text/vtt", "sounds.vtt", write_vtt),
         Format("overlay", "video/mp4", "overlay.mp4", None),
     )
 }

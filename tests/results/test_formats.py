@@ -18,6 +18,7 @@ def test_names_files_and_media_types():
         "ndjson": ("application/x-ndjson", "result.ndjson"),
         "npz": ("application/x-npz", "heatmaps.npz"),
         "coco": ("application/vnd.coco+json", "detections.coco.json"),
+        "vtt": ("text/vtt", "sounds.vtt"),
         "overlay": ("video/mp4", "overlay.mp4"),
     }
     assert all(name == entry.name for name, entry in FORMATS.items())
@@ -32,19 +33,20 @@ def _write(result, path, name):
 def test_only_boxes_need_detection():
     assert {name for name, entry in FORMATS.items() if entry.needs} == {"coco"}
     FORMATS["coco"].check_tasks(("localize", "detect"))
-    FORMATS["json"].check_tasks(("localize",))
+    FORMATS["vtt"].check_tasks(("localize",))
     with pytest.raises(InvalidRequest, match="the format coco needs the task detect"):
         FORMATS["coco"].check_tasks(("localize",))
 
 
 def test_documents_are_written_to_their_files(small_result, tmp_path):
-    for name in ("json", "ndjson", "npz"):
+    for name in ("json", "ndjson", "npz", "vtt"):
         _write(small_result, tmp_path / FORMATS[name].file_name, name)
     assert json.loads((tmp_path / "result.json").read_bytes())["schema"] == "earsight.result/1"
     assert len((tmp_path / "result.ndjson").read_bytes().splitlines()) == 3
     with np.load(tmp_path / "heatmaps.npz", allow_pickle=False) as archive:
         assert archive["heatmap"].shape == (2, 2, 2)
-    assert len(list(tmp_path.iterdir())) == 3
+    assert (tmp_path / "sounds.vtt").read_text().startswith("WEBVTT\n")
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_document_that_cannot_be_written_keeps_the_old_one(make_result, tmp_path):
