@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from app.errors import Canceled, InvalidRequest
 from app.inference.bundle import Bundle
 from app.inference.manifest import Manifest, Task
 from app.media.clip import ClipChunk, SourceInfo
 from app.media.stream import ClipStream, open_clip
+from app.pipeline.detect import detect
 from app.pipeline.encode import ChunkEncoder, sound_margin_s
 from app.pipeline.envelope import Envelope
 from app.pipeline.features import Features
 from app.pipeline.localize import localize, unheard
-from app.results.model import FrameResults, Notice, Result, Thresholds
+from app.pipeline.tracking import Tracker, settle_labels
+from app.results.model import FrameResults, GroupBy, Notice, Result, Thresholds
 from app.settings import Settings
+
+Floats = npt.NDArray[np.float32]
 
 MAX_FPS = 60.0
 
 NO_AUDIO = Notice(
     "no_audio",
-    "There is no sound in this clip, so there is nothing to localise: every heatmap and presence is 0."
+    "There is no sound in this clip, so there is nothing to localise: every heatmap and presence is 0, and no"
+    " object sounds."
     " Pass the sound as a separate audio file.",
 )
 
@@ -36,11 +42,14 @@ class AnalyzeOptions:
 
     Attributes:
         fps: frames analysed per second, up to `MAX_FPS`; None takes the setting, or else the bundle's rate.
-        tasks: what to compute; all tasks share one decoding and one encoding.
+        tasks: what to compute; all tasks share one decoding and one encoding. The heatmap is always there,
+            since `detect` needs it to tell which objects sound.
+        group_by: passed on to the result for its writers.
     """
 
     fps: float | None = None
     tasks: tuple[Task, ...] = ("localize",)
+    group_by: GroupBy = "frame"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +73,14 @@ def analyze(
     progress: Callable[[Progress], None] | None = None,
     cancel: threading.Event | None = None,
 ) -> Result:
-    """Localise the sound of a clip.
+    """Localise the sound of a clip and, if that is asked for, detect the objects in it.
 
     Args:
         path: the clip, or a still image.
         audio: a separate sound file that takes the place of the clip's own sound.
         on_source: gets the facts about the clip as soon as they are known, before any frame.
-        on_frames: gets the frames of each batch, in order, as soon as they are done.
+        on_frames: gets the frames of each batch, in order, as soon as they are done. An object has the label
+            there that fits it best so far, while in the result it has the same one in all frames.
         progress: called after each batch.
         cancel: set it from another thread to stop within a batch.
 
@@ -85,7 +95,7 @@ def analyze(
     with _open(path, bundle.manifest, settings=settings, fps=fps, audio=audio) as stream:
         if on_source is not None:
             on_source(stream.source)
-        run = _Run(bundle, stream.source, batch_frames=settings.inference.batch_frames, cancel=cancel)
+        run = _Run(bundle, stream.source, options, settings.inference.batch_frames, cancel)
         parts = []
         for chunk in stream:
             for part in run.answer(chunk):
@@ -103,9 +113,10 @@ def analyze(
             heatmap=bundle.manifest.calibration.heatmap_threshold,
             presence=bundle.manifest.calibration.presence_threshold,
         ),
-        frames=_join(parts, bundle.manifest),
+        frames=_join(parts, bundle.manifest, options),
         sound=run.envelope.level(),
         notices=_with_no_audio(notices, stream.source),
+        group_by=options.group_by,
     )
 
 
@@ -149,7 +160,12 @@ class _Run:
     """The state of one analysis between chunks."""
 
     def __init__(
-        self, bundle: Bundle, source: SourceInfo, *, batch_frames: int, cancel: threading.Event | None
+        self,
+        bundle: Bundle,
+        source: SourceInfo,
+        options: AnalyzeOptions,
+        batch_frames: int,
+        cancel: threading.Event | None,
     ) -> None:
         self.envelope = Envelope()
         self._bundle = bundle
@@ -157,6 +173,7 @@ class _Run:
         self._batch_frames = batch_frames
         self._cancel = cancel
         self._encoder = ChunkEncoder(bundle)
+        self._tracker = Tracker() if "detect" in options.tasks else None
         self._frames_done = 0
 
     def answer(self, chunk: ClipChunk) -> Iterator[FrameResults]:
@@ -167,25 +184,39 @@ class _Run:
         for start in range(0, len(chunk.frames), self._batch_frames):
             self._check_canceled()
             rows = slice(start, start + self._batch_frames)
-            time_s, frame = chunk.frame_times_s[rows], chunk.frame_indices[rows]
-            if not self._source.has_audio:
-                yield unheard(self._bundle, time_s=time_s, frame=frame)
-                continue
-            # Tokens and class maps live for one batch only: they are hundreds of times larger than answers.
-            tokens, class_map = self._encoder.see(chunk.frames[rows])
-            features = Features(tokens, class_map, events[rows], embedding[rows])
-            yield localize(self._bundle, features, time_s=time_s, frame=frame)
+            yield self._answer(chunk, rows, events=events[rows], embedding=embedding[rows])
 
     def progress(self, part: FrameResults) -> Progress:
         self._frames_done += len(part)
         return Progress(self._frames_done, float(part.time_s[-1]), self._source.duration_s)
+
+    def _answer(self, chunk: ClipChunk, rows: slice, *, events: Floats, embedding: Floats) -> FrameResults:
+        """The results of one batch. Its tokens and class maps live no longer than this: they are hundreds of
+        times larger than answers."""
+        time_s, frame = chunk.frame_times_s[rows], chunk.frame_indices[rows]
+        if not self._source.has_audio:
+            part = unheard(self._bundle, time_s=time_s, frame=frame)
+            if self._tracker is None:  # then nobody needs to look at the pictures
+                return part
+            tokens, _ = self._encoder.see(chunk.frames[rows])
+            found = detect(self._bundle, tokens, None)
+        else:
+            tokens, class_map = self._encoder.see(chunk.frames[rows])
+            features = Features(tokens, class_map, events, embedding)
+            part = localize(self._bundle, features, time_s=time_s, frame=frame)
+            if self._tracker is None:
+                return part
+            found = detect(self._bundle, tokens, part.heatmap)
+        followed = map(self._tracker.follow, time_s.tolist(), found)
+        return replace(part, detections=settle_labels(tuple(followed)))
 
     def _check_canceled(self) -> None:
         if self._cancel is not None and self._cancel.is_set():
             raise Canceled("the analysis was canceled")
 
 
-def _join(parts: list[FrameResults], manifest: Manifest) -> FrameResults:
+def _join(parts: list[FrameResults], manifest: Manifest, options: AnalyzeOptions) -> FrameResults:
+    detecting = "detect" in options.tasks
     if not parts:
         return FrameResults(
             time_s=np.zeros(0, np.float64),
@@ -193,6 +224,7 @@ def _join(parts: list[FrameResults], manifest: Manifest) -> FrameResults:
             heatmap=np.zeros((0, *manifest.grid), np.float32),
             presence=np.zeros(0, np.float32),
             heard=(),
+            detections=() if detecting else None,
         )
     return FrameResults(
         time_s=np.concatenate([part.time_s for part in parts]),
@@ -200,6 +232,9 @@ def _join(parts: list[FrameResults], manifest: Manifest) -> FrameResults:
         heatmap=np.concatenate([part.heatmap for part in parts]),
         presence=np.concatenate([part.presence for part in parts]),
         heard=tuple(names for part in parts for names in part.heard),
+        detections=settle_labels([found for part in parts for found in part.detections or ()])
+        if detecting
+        else None,
     )
 
 

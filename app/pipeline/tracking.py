@@ -2,8 +2,8 @@
 
 Tracking by overlap alone, without a look at the pixels: E. Bochinski, V. Eiselein and T. Sikora, "High-speed
 tracking-by-detection without using image information", AVSS 2017. At a few frames per second objects move
-far from one frame to the next, so a box is first moved on as its object was moving: the idea of SORT, A. Bewley
-et al., "Simple online and realtime tracking", ICIP 2016, whose code also gives the least overlap.
+far from one frame to the next, so a box is first moved on as its object was moving: the idea of SORT,
+A. Bewley et al., "Simple online and realtime tracking", ICIP 2016, whose code also gives the least overlap.
 """
 
 from __future__ import annotations

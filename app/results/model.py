@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,9 @@ import numpy.typing as npt
 from app.media.clip import SourceInfo
 
 SCHEMA = "earsight.result/1"
+
+GroupBy = Literal["frame", "track"]
+"""Where the documents put detections: into the frames that show them, or into the tracks of the objects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,12 @@ class SoundLevel:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """All that is known about one clip. `sampling_fps` is the rate that was asked for."""
+    """All that is known about one clip.
+
+    Attributes:
+        sampling_fps: the rate that was asked for.
+        group_by: where the JSON and NDJSON documents shall put the detections.
+    """
 
     source: SourceInfo
     model: ModelInfo
@@ -113,3 +122,4 @@ class Result:
     frames: FrameResults
     sound: SoundLevel
     notices: tuple[Notice, ...] = ()
+    group_by: GroupBy = "frame"

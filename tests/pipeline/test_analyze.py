@@ -6,12 +6,23 @@ import numpy as np
 import pytest
 
 from app.errors import Canceled, InvalidRequest, MediaError
+from app.inference.bundle import Bundle
+from app.inference.manifest import Task
+from app.media.encode import ClipWriter, YuvConverter
 from app.pipeline.analyze import AnalyzeOptions, Progress, analyze
 from app.results.model import FrameResults, Result
 
 
-def _analyze(path: Path, bundle, settings, *, fps: float | None = 10, **arguments) -> Result:
-    options = AnalyzeOptions(fps=fps)
+def _analyze(
+    path: Path,
+    bundle,
+    settings,
+    *,
+    fps: float | None = 10,
+    tasks: tuple[Task, ...] = ("localize",),
+    **arguments,
+) -> Result:
+    options = AnalyzeOptions(fps=fps, tasks=tasks)
     return analyze(path, bundle=bundle, settings=settings, options=options, **arguments)
 
 
@@ -149,6 +160,91 @@ def test_without_sound_everything_is_dark_and_the_notice_says_what_to_do(
     assert not result.frames.heatmap.any()
     assert not result.frames.presence.any()
     assert len(result.sound.peak) == 0
+
+
+@pytest.fixture(scope="module")
+def detected(sounding_square, tiny_detecting_bundle, tiny_settings) -> Result:
+    return _analyze(sounding_square, tiny_detecting_bundle, tiny_settings, tasks=("localize", "detect"))
+
+
+def test_the_object_that_sounds_is_told_from_the_one_that_does_not(detected):
+    for time_s, box, sounding in (
+        (1.0, (0.5, 0.25, 0.75, 0.5), 1),
+        (2.75, (0, 0.5, 0.25, 0.75), 1),
+        (0.1, (0.5, 0.25, 0.75, 0.5), 0),
+        (3.5, (0, 0.5, 0.25, 0.75), 0),
+    ):
+        (found,) = detected.frames.detections[_at(detected, time_s)]
+        assert found.box == box
+        assert found.label == "plain"
+        assert found.score > 0.9
+        assert found.sounding == pytest.approx(sounding, abs=0.1)
+
+
+def test_an_object_keeps_its_number_until_it_is_elsewhere(detected):
+    numbers = [[found.track_id for found in detections] for detections in detected.frames.detections]
+    assert numbers == [[1]] * 20 + [[2]] * 20
+
+
+def test_detection_leaves_the_heatmap_as_it_is(detected, result):
+    np.testing.assert_array_equal(detected.frames.heatmap, result.frames.heatmap)
+    assert result.frames.detections is None
+
+
+@pytest.mark.parametrize(("chunk_frames", "batch_frames"), [(3, 4), (1, 1)])
+def test_the_cut_into_chunks_does_not_change_the_detections(
+    sounding_square, tiny_detecting_bundle, tiny_settings, detected, chunk_frames, batch_frames
+):
+    settings = _with_inference(tiny_settings, chunk_frames=chunk_frames, batch_frames=batch_frames)
+    other = _analyze(sounding_square, tiny_detecting_bundle, settings, tasks=("detect",))
+    for ours, theirs in zip(other.frames.detections, detected.frames.detections, strict=True):
+        assert [(found.box, found.label, found.track_id) for found in ours] == [
+            (found.box, found.label, found.track_id) for found in theirs
+        ]
+        assert [found.sounding for found in ours] == pytest.approx(
+            [found.sounding for found in theirs], abs=1e-4
+        )
+
+
+def test_all_frames_of_an_object_get_the_label_that_fits_it_best_in_the_end(
+    tiny_detecting_bundle, tiny_settings, tmp_path
+):
+    path = tmp_path / "colours.mp4"
+    converter = YuvConverter()
+    with ClipWriter(path, width=64, height=64, fps=10, crf=5) as writer:
+        for index, colour in enumerate([(255, 255, 255)] * 4 + [(120, 255, 120)] * 16):
+            image = np.zeros((64, 64, 3), np.uint8)
+            image[16:32, 16:32] = colour
+            writer.add_frame(converter.convert(image), index / 10)
+    settings = _with_inference(tiny_settings, chunk_frames=1, batch_frames=1)
+    parts: list[FrameResults] = []
+    arguments = {"tasks": ("detect",), "on_frames": parts.append}
+    result = _analyze(path, tiny_detecting_bundle, settings, **arguments)
+    on_the_way = [part.detections[0][0].label for part in parts]
+    assert (on_the_way[0], on_the_way[-1]) == ("plain", "green")
+    assert {found.label for detections in result.frames.detections for found in detections} == {"green"}
+
+
+def test_every_encoding_is_shared_by_all_tasks(
+    sounding_square, tiny_detecting_bundle, tiny_settings, monkeypatch
+):
+    runs = []
+    see = Bundle.visual
+    monkeypatch.setattr(Bundle, "visual", lambda self, frames: runs.append(len(frames)) or see(self, frames))
+    _analyze(sounding_square, tiny_detecting_bundle, tiny_settings, tasks=("localize", "detect"))
+    both, runs[:] = list(runs), []
+    _analyze(sounding_square, tiny_detecting_bundle, tiny_settings)
+    assert both == runs
+
+
+def test_without_sound_objects_are_found_and_none_of_them_sounds(
+    silent_square, tiny_detecting_bundle, tiny_settings
+):
+    result = _analyze(silent_square, tiny_detecting_bundle, tiny_settings, tasks=("detect",))
+    assert not result.frames.heatmap.any()
+    assert [len(found) for found in result.frames.detections] == [1] * 40
+    assert {found.sounding for detections in result.frames.detections for found in detections} == {0.0}
+    assert [notice.code for notice in result.notices] == ["no_audio"]
 
 
 def _write_tone(path: Path, duration_s: float) -> None:
