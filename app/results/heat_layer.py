@@ -1,6 +1,5 @@
 """Colour over the places that sound: the heatmap blended into the encoder's own pixels.
 
-Blending happens in the yuv420p planes, half the bytes of RGB and no conversion on the way to the encoder.
 The opacity of the colour is the calibrated value itself, never stretched per frame, so silence shows
 nothing at all.
 """
@@ -8,7 +7,6 @@ nothing at all.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import av
 import cmap
@@ -16,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from app.media.encode import YuvConverter
+from app.results.planes import UInt8, plane_of, scaled, yuv_of
 
-UInt8 = npt.NDArray[np.uint8]
 Float = npt.NDArray[np.float32]
 Index = npt.NDArray[np.intp]
 
@@ -80,7 +77,7 @@ class HeatLayer:
         alpha = opacity * np.clip((value - _FLOOR) / (1 - _FLOOR), 0, 1)
         self._alpha = np.rint(255 * alpha).astype(np.uint8)
         self._premultiplied = tuple(
-            np.rint(plane * alpha).astype(np.uint8) for plane in _yuv_of(colormap_rgb(colormap))
+            np.rint(plane * alpha).astype(np.uint8) for plane in yuv_of(colormap_rgb(colormap))
         )
 
     def paint(self, frame: av.VideoFrame, heatmap: Float) -> None:
@@ -102,9 +99,9 @@ class HeatLayer:
     ) -> None:
         alpha, colour = np.take(self._alpha, levels), np.take(self._premultiplied[index], levels)
         _draw_contour(contour, alpha.reshape(-1), colour.reshape(-1), codes=_CONTOUR_CODES[index])
-        plane = _plane(frame, index)
+        plane = plane_of(frame, index)
         part = plane[region.top // step : region.bottom // step, region.left // step : region.right // step]
-        part[:] = _scaled(part, 255 - alpha) + colour
+        part[:] = scaled(part, 255 - alpha) + colour
 
     def _region(self, heatmap: Float) -> Region | None:
         """The pixels that the cells above the floor can reach; None when no cell is."""
@@ -160,25 +157,10 @@ def colormap_rgb(name: str) -> UInt8:
     return np.rint(rgba[:, :3] * 255).astype(np.uint8)
 
 
-def _yuv_of(rgb: UInt8) -> tuple[UInt8, UInt8, UInt8]:
-    """The same colours as the encoder's converter makes them: three arrays (256,) of Y, U and V."""
-    image = np.ascontiguousarray(np.repeat(rgb[None], 2, axis=0))
-    frame = YuvConverter().convert(image, "yuv444p")
-    y, u, v = (_plane(frame, index)[0, : len(rgb)] for index in range(3))
-    return y, u, v
-
-
 def _pixels(cells: npt.NDArray[np.intp], n_cells: int, n_pixels: int) -> tuple[int, int]:
     first = max(0, int(cells[0]) - _REACH_CELLS) * n_pixels // n_cells
     last = -(-min(n_cells, int(cells[-1]) + 1 + _REACH_CELLS) * n_pixels // n_cells)
     return first // 2 * 2, min(n_pixels, (last + 1) // 2 * 2)
-
-
-def _plane(frame: av.VideoFrame, index: int) -> UInt8:
-    """A writable view of one plane, (rows, line size)."""
-    plane: Any = frame.planes[index]  # a buffer, though PyAV's stubs do not say so
-    codes: UInt8 = np.frombuffer(plane, np.uint8)
-    return codes.reshape(plane.height, plane.line_size)
 
 
 def _slope(values: Float, index: Index) -> Float:
@@ -197,14 +179,5 @@ def _draw_contour(contour: Contour, alpha: UInt8, colour: UInt8, *, codes: tuple
     """Lay shadow and line over a premultiplied layer of flat planes, in place."""
     there = contour.index
     for code, cover in zip(codes, (contour.shadow, contour.line), strict=True):
-        colour[there] = _scaled(colour[there], 255 - cover) + _scaled(np.uint8(code), cover)
-        alpha[there] = _scaled(alpha[there], 255 - cover) + cover
-
-
-def _scaled(values: UInt8 | np.uint8, weight: UInt8) -> UInt8:
-    """values * weight / 255, rounded to nearest without a division."""
-    product = np.multiply(values, weight, dtype=np.uint16)
-    product += 128
-    product += product >> 8
-    product >>= 8
-    return product.astype(np.uint8)
+        colour[there] = scaled(colour[there], 255 - cover) + scaled(np.uint8(code), cover)
+        alpha[there] = scaled(alpha[there], 255 - cover) + cover
