@@ -1,4 +1,4 @@
-"""The clip with its heatmap on it and a time lane below: an MP4 that plays in browsers.
+"""The clip with its heatmap and its detections on it and a time lane below: an MP4 that plays in browsers.
 
 The source is decoded a second time, at displayed size, frame by frame; memory does not grow with its length.
 """
@@ -18,12 +18,14 @@ from app.errors import InternalError, MediaCorrupt
 from app.inference.cores import usable_cores
 from app.media.display import DisplayFrame, DisplayStream, SoundBlock, open_display
 from app.media.encode import ClipWriter, YuvConverter
+from app.results.box_layer import BoxLayer
 from app.results.heat_layer import HeatLayer
 from app.results.lane import Lane
 from app.results.model import Result
 from app.results.palette import palette_of
 from app.results.replacing import replacing
-from app.results.timeline import heatmap_at
+from app.results.timeline import detections_at, heatmap_at
+from app.results.tracks import tracks_of
 from app.settings import DecodeSettings, LimitSettings, OverlaySettings
 
 _LEAST_FPS = 10.0  # of the overlay, so that playhead and heat move smoothly over slow videos and stills
@@ -161,12 +163,18 @@ class _Painter:
             opacity=overlay.opacity,
             threshold=result.thresholds.heatmap,
         )
+        self._boxes = BoxLayer(
+            width,
+            height,
+            threshold=result.thresholds.sounding,
+            labels={track.track_id: track.label for track in tracks_of(result.frames)},
+        )
         self.height = height + self._lane.height
         self._canvas = np.zeros((self.height, width, 3), np.uint8)
         self._converter = YuvConverter()
 
     def paint(self, moment: _Moment) -> av.VideoFrame:
-        """A yuv420p frame with the heat on the picture and the lane below it."""
+        """A yuv420p frame with heat and boxes on the picture and the lane below it."""
         if moment.image is not None:
             self._canvas[: self._picture_height] = moment.image
         self._lane.draw(self._canvas[self._picture_height :], moment.time_s)
@@ -174,4 +182,5 @@ class _Painter:
         heatmap = heatmap_at(self._frames, moment.time_s)
         if heatmap is not None:
             self._heat.paint(frame, heatmap)
+        self._boxes.paint(frame, detections_at(self._frames, moment.time_s))
         return frame

@@ -1,4 +1,8 @@
-"""Colours of the lane: blue for what is heard, the heatmap's own warm tone for its visible source."""
+"""Colours of the overlay.
+
+In the lane blue stands for what is heard and the heatmap's own warm tone for its visible source; in the
+picture every track has a tone of its own.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,19 @@ RULE: Colour = (44, 49, 60)
 TEXT: Colour = (238, 240, 244)
 TEXT_DIM: Colour = (148, 156, 170)
 PLAYHEAD: Colour = (255, 255, 255)
+SILENT: Colour = (176, 182, 192)
+
+# Light enough for dark text, and told apart over the dark and warm tones of the heatmap.
+_TRACKS: tuple[Colour, ...] = (
+    (74, 214, 255),
+    (152, 240, 96),
+    (255, 138, 216),
+    (255, 224, 92),
+    (150, 176, 255),
+    (70, 232, 190),
+    (255, 170, 120),
+    (214, 160, 255),
+)
 
 _SOUND: Colour = (118, 178, 236)
 _SOURCE_AT = 0.74  # position in the colour map: bright enough on the dark lane in all usual maps
@@ -35,6 +52,11 @@ def palette_of(colormap: str) -> Palette:
     """Tones that go with a colour map. Raises ValueError if there is none of that name."""
     red, green, blue = (int(channel) for channel in colormap_rgb(colormap)[round(255 * _SOURCE_AT)])
     return Palette(_SOUND, (red, green, blue))
+
+
+def track_colour(track_id: int) -> Colour:
+    """The tone of a track, from 1; neighbouring numbers differ."""
+    return _TRACKS[(track_id - 1) % len(_TRACKS)]
 
 
 def mix(over: Colour, under: Colour, share: float) -> Colour:

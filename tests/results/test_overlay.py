@@ -14,8 +14,9 @@ import app.results.overlay
 from app.errors import InternalError, MediaCorrupt
 from app.media.display import DisplayFrame, SoundBlock
 from app.media.encode import ClipWriter, YuvConverter
-from app.results.model import Result
+from app.results.model import Detection, Result
 from app.results.overlay import write_overlay
+from app.results.palette import track_colour
 from app.settings import DecodeSettings, LimitSettings, OverlaySettings
 
 WIDTH, HEIGHT = 320, 192
@@ -158,6 +159,15 @@ def test_hot_region_is_coloured_and_the_rest_is_not(make_result, render):
     outside = change[: HEIGHT * 3 // 8, : WIDTH * 3 // 8]
     assert inside.max(axis=2).min() > 40
     assert outside.mean() < 1
+
+
+def test_box_of_what_sounds_is_drawn_on_the_picture(make_result, render):
+    found = ((Detection((0.25, 0.25, 0.75, 0.75), "dog", 0.9, 0.8, 1),),) * 4
+    result = _make(make_result, np.zeros((4, 16, 16)), detections=found)
+    image = _images(render(result, FakeDisplay(_times_s())))[0.48]
+    edge = image[HEIGHT // 2 : HEIGHT * 3 // 4 - 4, WIDTH // 4]
+    assert np.abs(edge.mean(axis=0) - track_colour(1)).max() < 40
+    assert np.abs(image[HEIGHT // 2, WIDTH // 2] - GREY).max() < 6
 
 
 def test_colour_fades_between_two_samples(make_result, render):
