@@ -14,9 +14,8 @@ from app.inference.manifest import Task
 from app.media.clip import SourceInfo
 from app.pipeline.analyze import AnalyzeOptions, analyze, sampling_fps
 from app.results.formats import Format, write_result
-from app.results.json_writer import result_head, to_bytes
-from app.results.model import FrameResults, Result, Thresholds
-from app.results.ndjson import frame_lines, header_line
+from app.results.model import FrameResults, GroupBy, Result, Thresholds
+from app.results.ndjson import final_line, frame_lines, header_line
 from app.settings import Settings
 from app.telemetry.inference import timed
 from app.telemetry.metrics import Metrics
@@ -32,10 +31,11 @@ class Order:
     fps: float | None
     tasks: tuple[Task, ...]
     format: Format
+    group_by: GroupBy
 
     @property
     def options(self) -> AnalyzeOptions:
-        return AnalyzeOptions(fps=self.fps, tasks=self.tasks)
+        return AnalyzeOptions(fps=self.fps, tasks=self.tasks, group_by=self.group_by)
 
 
 class Analyst:
@@ -76,11 +76,11 @@ class Analyst:
             lines.append(self._header(order, source))
 
         def go_on(frames: FrameResults) -> None:
-            lines.append(*frame_lines(frames))
+            lines.append(*frame_lines(frames, group_by=order.group_by))
 
         try:
             result = self._analyze(order, cancel, on_source=begin, on_frames=go_on)
-            lines.append(to_bytes(result_head(result)) + b"\n")
+            lines.append(final_line(result))
         finally:
             lines.end()
 

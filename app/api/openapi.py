@@ -63,7 +63,7 @@ RESULT_EXAMPLE: dict[str, Any] = {
         "provider": "CPUExecutionProvider",
     },
     "sampling": {"fps": 4.0, "frames": 1},
-    "thresholds": {"heatmap": 0.5, "presence": 0.5},
+    "thresholds": {"heatmap": 0.5, "presence": 0.5, "sounding": 0.5},
     "warnings": [],
     "frames": [
         {
@@ -78,7 +78,19 @@ RESULT_EXAMPLE: dict[str, Any] = {
                 "data": "AAzNBQ==",
                 "peak": {"x": 0.25, "y": 0.75, "score": 0.8039},
             },
+            "detections": [
+                {
+                    "box": [0.04, 0.52, 0.47, 0.98],
+                    "score": 0.91,
+                    "sounding": 0.77,
+                    "label": "dog",
+                    "track_id": 1,
+                }
+            ],
         }
+    ],
+    "tracks": [
+        {"track_id": 1, "label": "dog", "start_s": 0.0, "end_s": 0.0, "score": 0.91, "sounding": 0.77}
     ],
 }
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.inference.manifest import Manifest, Metric, Task, Weights
+from app.results.model import GroupBy
 
 Unit = Annotated[float, Field(ge=0, le=1)]
 
@@ -27,6 +28,10 @@ class AnalysisOptions(_Document):
     )
     format: str | None = Field(
         None, max_length=32, description="Format of the answer; wins over Accept.", examples=["overlay"]
+    )
+    group_by: GroupBy = Field(
+        "frame",
+        description="Where JSON and NDJSON put detections: `frames[].detections` or `tracks[].frames`.",
     )
 
 
@@ -60,6 +65,7 @@ class Sampling(_Document):
 class ThresholdValues(_Document):
     heatmap: Unit
     presence: Unit
+    sounding: Unit
 
 
 class Warning_(_Document):
@@ -87,6 +93,40 @@ class Heatmap(_Document):
     peak: Peak
 
 
+class Seen(_Document):
+    """An object in a frame."""
+
+    box: tuple[Unit, Unit, Unit, Unit] = Field(
+        description="x0, y0, x1, y1 as fractions of the displayed frame.", examples=[[0.1, 0.5, 0.4, 0.9]]
+    )
+    score: Unit = Field(description="Confidence that there is an object of that extent.")
+    sounding: Unit = Field(description="Probability that it is a source of the sound heard at that time.")
+
+
+class Detection(Seen):
+    label: str = Field(examples=["dog"])
+    track_id: int = Field(ge=1, description="The same number for the same object in all frames.")
+
+
+class TrackFrame(Seen):
+    time_s: float
+    frame: int
+
+
+class Track(_Document):
+    """An object through the clip."""
+
+    track_id: int = Field(ge=1)
+    label: str
+    start_s: float = Field(description="Time of the first frame that shows it.")
+    end_s: float = Field(description="Time of the last frame that shows it.")
+    score: Unit = Field(description="The highest of its frames.")
+    sounding: Unit = Field(description="The highest of its frames.")
+    frames: tuple[TrackFrame, ...] | None = Field(
+        None, description="Where it was found, with `group_by=track`; else look into `frames` of the result."
+    )
+
+
 class Frame(_Document):
     time_s: float = Field(description="Seconds of the displayed timeline.")
     frame: int = Field(description="Index of the frame in the source.")
@@ -94,10 +134,13 @@ class Frame(_Document):
     silence: bool
     heard: tuple[HeardEvent, ...]
     heatmap: Heatmap
+    detections: tuple[Detection, ...] | None = Field(
+        None, description="By falling score; absent without detection or with `group_by=track`."
+    )
 
 
 class ResultHead(_Document):
-    """First line of an NDJSON answer, and again its last line, then with the number of frames."""
+    """First line of an NDJSON answer, and again its last line, then with the number of frames and tracks."""
 
     schema_: Literal["earsight.result/1"] = Field(alias="schema")
     source: Source
@@ -105,6 +148,7 @@ class ResultHead(_Document):
     sampling: Sampling
     thresholds: ThresholdValues
     warnings: tuple[Warning_, ...]
+    tracks: tuple[Track, ...] | None = Field(None, description="By `track_id`; absent without detection.")
 
 
 class ResultDocument(ResultHead):

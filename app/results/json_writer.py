@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, BinaryIO
 
@@ -15,7 +15,17 @@ import numpy as np
 import numpy.typing as npt
 
 from app.media.clip import SourceInfo
-from app.results.model import SCHEMA, FrameResults, ModelInfo, Notice, Result, Thresholds
+from app.results.model import (
+    SCHEMA,
+    Detection,
+    FrameResults,
+    GroupBy,
+    ModelInfo,
+    Notice,
+    Result,
+    Thresholds,
+)
+from app.results.tracks import Track, tracks_of
 
 _TIME_DIGITS = 6  # microseconds, finer than any container's clock that matters here
 _SCORE_DIGITS = 4
@@ -24,23 +34,27 @@ Document = dict[str, Any]
 
 
 def write_json(result: Result, stream: BinaryIO) -> None:
-    """Write the document as UTF-8, one frame a line."""
-    head = to_bytes(result_head(result))
-    stream.write(head[:-1] + b',"frames":[')
-    for index in range(len(result.frames)):
-        stream.write(b",\n" if index else b"\n")
-        stream.write(to_bytes(frame_document(result.frames, index)))
-    stream.write(b"\n]}\n")
+    """Write the document as UTF-8, one frame a line, and after them one track a line."""
+    frames = result.frames
+    stream.write(to_bytes(result_head(result))[:-1])
+    documents = (frame_document(frames, index, group_by=result.group_by) for index in range(len(frames)))
+    _write_list("frames", documents, stream)
+    if frames.detections is not None:
+        _write_list("tracks", track_documents(result), stream)
+    stream.write(b"}\n")
 
 
 def result_document(result: Result) -> Document:
     """The same document as one object. Meant for short clips; `write_json` is for any length."""
-    frames = [frame_document(result.frames, index) for index in range(len(result.frames))]
-    return {**result_head(result), "frames": frames}
+    frames = [
+        frame_document(result.frames, index, group_by=result.group_by) for index in range(len(result.frames))
+    ]
+    document = {**result_head(result), "frames": frames}
+    return document if result.frames.detections is None else document | {"tracks": [*track_documents(result)]}
 
 
 def result_head(result: Result) -> Document:
-    """The document of a finished result without its frames."""
+    """The document of a finished result without its frames and tracks."""
     return head_document(
         result.source,
         result.model,
@@ -60,7 +74,7 @@ def head_document(
     notices: Sequence[Notice] = (),
     n_frames: int | None = None,
 ) -> Document:
-    """Everything but the frames. `n_frames` is None, and null in the document, while an analysis runs."""
+    """Everything but frames and tracks. `n_frames` is None, in the document null, while an analysis runs."""
     return {
         "schema": SCHEMA,
         "source": asdict(source),
@@ -71,17 +85,17 @@ def head_document(
     }
 
 
-def frame_document(frames: FrameResults, index: int) -> Document:
+def frame_document(frames: FrameResults, index: int, *, group_by: GroupBy = "frame") -> Document:
     """One sampled frame.
 
     The heatmap is row-major uint8 in base64, 255 meaning 1.0 on every frame; `peak` is the centre of its
-    highest cell and that cell's exact score. `silence` is true when no sound event is heard.
+    highest cell and that cell's exact score. `silence` is true when no sound event is heard. `detections` are
+    there if detection ran and `group_by` puts them here.
     """
     heatmap = frames.heatmap[index]
     heard = frames.heard[index]
-    return {
-        "time_s": round(float(frames.time_s[index]), _TIME_DIGITS),
-        "frame": int(frames.frame[index]),
+    document = {
+        **_moment(frames, index),
         "presence": _score(frames.presence[index]),
         "silence": not heard,
         "heard": [{"label": event.label, "score": _score(event.score)} for event in heard],
@@ -92,11 +106,65 @@ def frame_document(frames: FrameResults, index: int) -> Document:
             "peak": _peak(heatmap),
         },
     }
+    if frames.detections is not None and group_by == "frame":
+        document["detections"] = [
+            {**_seen(found), "label": found.label, "track_id": found.track_id}
+            for found in frames.detections[index]
+        ]
+    return document
+
+
+def track_documents(result: Result) -> Iterator[Document]:
+    """The objects by rising number, each with its frames if the result puts its detections here."""
+    for track in tracks_of(result.frames):
+        yield _track_document(track, result.frames, in_full=result.group_by == "track")
 
 
 def to_bytes(document: Document) -> bytes:
     """Compact UTF-8 JSON without a line break. Raises ValueError on a number that JSON cannot hold."""
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def _write_list(name: str, documents: Iterable[Document], stream: BinaryIO) -> None:
+    """Continue an object by a list, one document a line."""
+    stream.write(f',"{name}":['.encode())
+    for index, document in enumerate(documents):
+        stream.write(b",\n" if index else b"\n")
+        stream.write(to_bytes(document))
+    stream.write(b"\n]")
+
+
+def _track_document(track: Track, frames: FrameResults, *, in_full: bool) -> Document:
+    document: Document = {
+        "track_id": track.track_id,
+        "label": track.label,
+        "start_s": _time(frames.time_s[track.rows[0]]),
+        "end_s": _time(frames.time_s[track.rows[-1]]),
+        "score": _score(track.score),
+        "sounding": _score(track.sounding),
+    }
+    if in_full:
+        document["frames"] = [
+            {**_moment(frames, row), **_seen(found)}
+            for row, found in zip(track.rows, track.detections, strict=True)
+        ]
+    return document
+
+
+def _moment(frames: FrameResults, index: int) -> Document:
+    return {"time_s": _time(frames.time_s[index]), "frame": int(frames.frame[index])}
+
+
+def _seen(detection: Detection) -> Document:
+    return {
+        "box": [_score(edge) for edge in detection.box],
+        "score": _score(detection.score),
+        "sounding": _score(detection.sounding),
+    }
+
+
+def _time(time_s: np.float64) -> float:
+    return round(float(time_s), _TIME_DIGITS)
 
 
 def _peak(heatmap: npt.NDArray[np.float32]) -> Document:

@@ -1,7 +1,7 @@
-"""The result as JSON lines: a header, then one line per sampled frame.
+"""The result as JSON lines: a header, one line per sampled frame, and the header once more, now complete.
 
 The lines can be sent while an analysis is still running: `header_line` once, then `frame_lines` of each
-block of frames as it comes.
+block of frames as it comes, then `final_line`.
 """
 
 from __future__ import annotations
@@ -10,14 +10,21 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from app.media.clip import SourceInfo
-from app.results.json_writer import frame_document, head_document, result_head, to_bytes
-from app.results.model import FrameResults, ModelInfo, Notice, Result, Thresholds
+from app.results.json_writer import (
+    frame_document,
+    head_document,
+    result_head,
+    to_bytes,
+    track_documents,
+)
+from app.results.model import FrameResults, GroupBy, ModelInfo, Notice, Result, Thresholds
 
 
 def write_ndjson(result: Result, stream: BinaryIO) -> None:
     """Write the lines of a finished result; its header also holds the warnings and the number of frames."""
     stream.write(to_bytes(result_head(result)) + b"\n")
-    stream.writelines(frame_lines(result.frames))
+    stream.writelines(frame_lines(result.frames, group_by=result.group_by))
+    stream.write(final_line(result))
 
 
 def header_line(
@@ -33,7 +40,15 @@ def header_line(
     return to_bytes(document) + b"\n"
 
 
-def frame_lines(frames: FrameResults) -> Iterator[bytes]:
+def frame_lines(frames: FrameResults, *, group_by: GroupBy = "frame") -> Iterator[bytes]:
     """One line per frame, each the same object as in the JSON document."""
     for index in range(len(frames)):
-        yield to_bytes(frame_document(frames, index)) + b"\n"
+        yield to_bytes(frame_document(frames, index, group_by=group_by)) + b"\n"
+
+
+def final_line(result: Result) -> bytes:
+    """Last line: the JSON document without frames, but with the tracks if detection ran."""
+    document = result_head(result)
+    if result.frames.detections is not None:
+        document["tracks"] = [*track_documents(result)]
+    return to_bytes(document) + b"\n"

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from collections.abc import Sequence
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from app.results.model import Result
+from app.results.model import Detection, Result
 
 
 def write_npz(result: Result, stream: BinaryIO) -> None:
     """Write `time_s` (T,) float64 in seconds, `heatmap` (T, G, G) and `presence` (T,) float32 in [0, 1].
 
+    If detection ran there are also `boxes` (M, 4) float32, x0, y0, x1, y1 as fractions of the displayed
+    frame, of all frames one after the other, and for each of them `box_frame` int64, the index into `time_s`,
+    `box_score` and `box_sounding` float32 in [0, 1], `box_label` str, and `box_track` int64, from 1.
+
     The archive holds plain arrays only, so it loads with `allow_pickle=False`.
     """
     frames = result.frames
+    detections = {} if frames.detections is None else _box_arrays(frames.detections)
     np.savez_compressed(
         stream,
         time_s=np.asarray(frames.time_s, np.float64),
         heatmap=np.asarray(frames.heatmap, np.float32),
         presence=np.asarray(frames.presence, np.float32),
+        **detections,
     )
+
+
+def _box_arrays(detections: Sequence[Sequence[Detection]]) -> dict[str, Any]:
+    found = [(row, detection) for row, frame in enumerate(detections) for detection in frame]
+    return {
+        "boxes": np.array([detection.box for _, detection in found], np.float32).reshape(-1, 4),
+        "box_frame": np.array([row for row, _ in found], np.int64),
+        "box_score": np.array([detection.score for _, detection in found], np.float32),
+        "box_sounding": np.array([detection.sounding for _, detection in found], np.float32),
+        "box_label": np.array([detection.label for _, detection in found], np.str_),
+        "box_track": np.array([detection.track_id for _, detection in found], np.int64),
+    }

@@ -121,7 +121,7 @@ def test_ndjson_that_fails_later_ends_with_a_problem(ask, clip, monkeypatch, cap
     def fail(result):
         raise failure
 
-    monkeypatch.setattr("app.api.analysis.result_head", fail)
+    monkeypatch.setattr("app.api.analysis.final_line", fail)
     response = ask("POST", "/v1/localize?format=ndjson", files=upload(clip))
     assert response.status_code == 200
     problem = Problem.model_validate_json(response.text.splitlines()[-1])

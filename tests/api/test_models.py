@@ -19,6 +19,16 @@ def test_detail_is_the_manifest_and_the_provider(ask):
     assert detail["model"]["provider"] == "CPUExecutionProvider"
 
 
+def test_detail_of_a_bundle_that_detects_names_what_it_knows(ask):
+    tasks = {model["name"]: model["tasks"] for model in ask("GET", "/v1/models").json()["models"]}
+    assert (tasks["tiny"], tasks["tiny-detect"]) == (["localize"], ["localize", "detect"])
+    assert ask("GET", "/v1/models/tiny-detect").json()["manifest"]["detector"] == {
+        "labels": ["plain", "green", "blue"],
+        "threshold": 0.5,
+        "sounding": {"scale": 1.0, "offset": 0.0},
+    }
+
+
 @pytest.mark.parametrize("name", ["nothing", "..", "%2e%2e%2ftiny", "tiny%00", "A" * 300])
 def test_unknown_bundle_is_404_whatever_its_name(ask, name):
     response = ask("GET", f"/v1/models/{name}")

@@ -42,7 +42,7 @@ def test_documents_are_written_to_their_files(small_result, tmp_path):
     for name in ("json", "ndjson", "npz", "vtt"):
         _write(small_result, tmp_path / FORMATS[name].file_name, name)
     assert json.loads((tmp_path / "result.json").read_bytes())["schema"] == "earsight.result/1"
-    assert len((tmp_path / "result.ndjson").read_bytes().splitlines()) == 3
+    assert len((tmp_path / "result.ndjson").read_bytes().splitlines()) == 4
     with np.load(tmp_path / "heatmaps.npz", allow_pickle=False) as archive:
         assert archive["heatmap"].shape == (2, 2, 2)
     assert (tmp_path / "sounds.vtt").read_text().startswith("WEBVTT\n")

@@ -3,12 +3,13 @@ from __future__ import annotations
 import base64
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from app.results.json_writer import frame_document, result_document, write_json
-from app.results.model import Result
+from app.results.model import Detection, Result
 
 
 def _written(result: Result) -> dict:
@@ -42,7 +43,7 @@ def test_document_of_a_small_result_is_as_worked_out_by_hand(small_result):
             "provider": "CPUExecutionProvider",
         },
         "sampling": {"fps": 4.0, "frames": 2},
-        "thresholds": {"heatmap": 0.5, "presence": 0.5},
+        "thresholds": {"heatmap": 0.5, "presence": 0.5, "sounding": 0.5},
         "warnings": [{"code": "audio_missing", "detail": "There is no sound."}],
         "frames": [
             {
@@ -113,6 +114,59 @@ def test_writing_holds_one_frame_at_a_time(make_result):
     write_json(make_result(np.zeros((n, 16, 16))), stream)
     assert len(json.loads(stream.getvalue())["frames"]) == n
     assert longest < len(stream.getvalue()) / 100
+
+
+@pytest.fixture
+def detected(make_result) -> Result:
+    """A dog in both frames that sounds in the second, and a cat in the first."""
+    dog = Detection((0.123456, 0.25, 0.5, 1.0), "dog", 0.9, 0.1, 2)
+    cat = Detection((0.0, 0.0, 0.25, 0.5), "cat", 0.65432, 0.2, 1)
+    detections = ((dog, cat), (replace(dog, score=0.8, sounding=0.7),))
+    return make_result(np.zeros((2, 2, 2)), times_s=[0.0, 1 / 3], detections=detections)
+
+
+CAT = {"track_id": 1, "label": "cat", "start_s": 0.0, "end_s": 0.0, "score": 0.6543, "sounding": 0.2}
+DOG = {"track_id": 2, "label": "dog", "start_s": 0.0, "end_s": 0.333333, "score": 0.9, "sounding": 0.7}
+
+
+def test_detections_stand_in_their_frames_and_the_tracks_sum_them_up(detected):
+    document = _written(detected)
+    assert [frame["detections"] for frame in document["frames"]] == [
+        [
+            {"box": [0.1235, 0.25, 0.5, 1.0], "score": 0.9, "sounding": 0.1, "label": "dog", "track_id": 2},
+            {"box": [0.0, 0.0, 0.25, 0.5], "score": 0.6543, "sounding": 0.2, "label": "cat", "track_id": 1},
+        ],
+        [{"box": [0.1235, 0.25, 0.5, 1.0], "score": 0.8, "sounding": 0.7, "label": "dog", "track_id": 2}],
+    ]
+    assert document["tracks"] == [CAT, DOG]
+    assert document == result_document(detected)
+
+
+def test_grouped_by_track_they_stand_in_the_tracks_only(detected):
+    grouped = replace(detected, group_by="track")
+    document = _written(grouped)
+    assert all("detections" not in frame for frame in document["frames"])
+    cat, dog = document["tracks"]
+    first = {"time_s": 0.0, "frame": 0}
+    second = {"time_s": 0.333333, "frame": 8}
+    assert cat == CAT | {
+        "frames": [{**first, "box": [0.0, 0.0, 0.25, 0.5], "score": 0.6543, "sounding": 0.2}]
+    }
+    assert dog == DOG | {
+        "frames": [
+            {**first, "box": [0.1235, 0.25, 0.5, 1.0], "score": 0.9, "sounding": 0.1},
+            {**second, "box": [0.1235, 0.25, 0.5, 1.0], "score": 0.8, "sounding": 0.7},
+        ]
+    }
+    assert document == result_document(grouped)
+
+
+def test_nothing_found_is_not_the_same_as_not_asked_for(make_result):
+    document = _written(make_result(np.zeros((1, 2, 2)), detections=((),)))
+    assert (document["frames"][0]["detections"], document["tracks"]) == ([], [])
+    document = _written(make_result(np.zeros((1, 2, 2))))
+    assert "detections" not in document["frames"][0]
+    assert "tracks" not in document
 
 
 def test_number_that_json_cannot_hold_is_refused(make_result):

@@ -2,18 +2,41 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
 
 from app.results.json_writer import result_document
+from app.results.model import Detection
 from app.results.ndjson import frame_lines, header_line, write_ndjson
 
 
 def test_lines_are_the_head_and_the_frames_of_the_json_document(small_result):
     stream = io.BytesIO()
     write_ndjson(small_result, stream)
-    head, *frames = [json.loads(line) for line in stream.getvalue().splitlines()]
+    head, *frames, last = [json.loads(line) for line in stream.getvalue().splitlines()]
     document = result_document(small_result)
     assert frames == document.pop("frames")
-    assert head == document
+    assert head == last == document
+
+
+@pytest.mark.parametrize("group_by", ["frame", "track"])
+def test_tracks_come_in_the_last_line(make_result, group_by):
+    dog = Detection((0.0, 0.25, 0.5, 1.0), "dog", 0.9, 0.1, 1)
+    result = make_result(np.zeros((2, 2, 2)), detections=((dog,), (dog,)))
+    result = replace(result, group_by=group_by)
+    stream = io.BytesIO()
+    write_ndjson(result, stream)
+    head, *frames, last = [json.loads(line) for line in stream.getvalue().splitlines()]
+    document = result_document(result)
+    assert frames == document.pop("frames")
+    assert last == document
+    assert head == {key: value for key, value in document.items() if key != "tracks"}
+    assert ("detections" in frames[0], "frames" in last["tracks"][0]) == (
+        group_by == "frame",
+        group_by == "track",
+    )
 
 
 def test_every_line_of_a_running_analysis_ends_and_stands_alone(small_result):

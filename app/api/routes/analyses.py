@@ -48,6 +48,19 @@ async def localize(request: Request, workspace: AnalysisWorkspace) -> Response:
 
 
 @router.post(
+    "/detect",
+    summary="Which objects are there, and which of them sound?",
+    response_class=Response,
+    responses=ANALYSIS_RESPONSES,
+    openapi_extra=ANALYSIS_BODY,
+)
+async def detect(request: Request, workspace: AnalysisWorkspace) -> Response:
+    """Boxes and names of the objects in each frame, numbered by track, each with the probability that it is
+    a source of what is heard; beside the heatmap that tells this. For bundles that offer the task."""
+    return await _answer(request, workspace, tasks=("detect",))
+
+
+@router.post(
     "/analyze",
     summary="Everything the bundle can tell.",
     response_class=Response,
@@ -103,6 +116,7 @@ async def _order(
         fps=options.fps,
         tasks=tasks or bundle.manifest.tasks,
         format=FORMATS[name],
+        group_by=options.group_by,
     )
 
 
