@@ -19,11 +19,12 @@ KEY := $(shell cksum < pyproject.toml | tr ' ' -)
 SERVING := $(VENV)/.serving-$(KEY)
 TRAINING := $(VENV)/.training-$(KEY)
 WEIGHTS := $(VENV)/.weights-$(KEY)
+BROWSER := $(VENV)/.browser-$(KEY)
 # torch goes first and alone: a separately supplied wheel is found only under its exact version.
 TORCH := $(shell sed -n 's/^ *"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
 
 .NOTPARALLEL:
-.PHONY: help run serve setup setup-train test test-slow lint format bench picture docker-lint clean
+.PHONY: help run serve setup setup-train test test-slow test-browser lint format bench picture docker-lint clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -40,10 +41,14 @@ setup: $(SERVING) ## Make the environment that serving needs, nothing else
 setup-train: $(TRAINING) $(WEIGHTS) ## Make the environment for tests and training, with the published weights
 
 test: $(TRAINING) $(WEIGHTS) lint ## Check format, lint and types, then run the tests
-	$(BIN)/python -m pytest -m 'not slow and not gpu'
+	$(BIN)/python -m pytest -m 'not slow and not gpu and not browser'
 
 test-slow: $(TRAINING) $(WEIGHTS) ## Run the tests that take minutes
-	$(BIN)/python -m pytest -m 'slow and not gpu'
+	$(BIN)/python -m pytest -m 'slow and not gpu and not browser'
+
+test-browser: $(BROWSER) ## Run the tests that need Chromium, which is installed if missing
+	@tests/browser/install_chromium.sh $(BIN)/python
+	$(BIN)/python -m pytest -m browser
 
 lint: $(TRAINING) ## Check format, lint and types
 	$(BIN)/ruff format --check .
@@ -88,6 +93,10 @@ $(TRAINING): | $(BIN)/python
 
 $(WEIGHTS): $(TRAINING)
 	@$(BIN)/earsight-train fetch-weights
+	@touch $@
+
+$(BROWSER): $(TRAINING)
+	@$(PIP) --editable '.[browser]'
 	@touch $@
 
 $(VENV)/.hadolint: | $(BIN)/python

@@ -27,7 +27,8 @@ def _targets() -> set[str]:
 
 
 def test_every_target_of_the_design_exists():
-    wanted = {"run", "serve", "setup", "setup-train", "test", "test-slow", "lint", "format", "bench"}
+    wanted = {"run", "serve", "setup", "setup-train", "test", "test-browser", "test-slow"}
+    wanted |= {"lint", "format", "bench"}
     assert wanted <= _targets()
     for target in wanted:
         assert _plan(target)
@@ -50,8 +51,16 @@ def test_test_installs_torch_before_everything_else():
     plan = _plan("test")
     assert "pip install --quiet 'torch==2.13.0'" in plan
     assert plan.index("torch==") < plan.index("[cpu,train,dev]") < plan.index("fetch-weights")
-    steps = ["ruff format --check", "ruff check", "mypy", "pytest -m 'not slow and not gpu'"]
+    steps = ["ruff format --check", "ruff check", "mypy", "pytest -m 'not slow and not gpu and not browser'"]
     assert [plan.index(step) for step in steps] == sorted(plan.index(step) for step in steps)
+
+
+def test_browser_tests_bring_their_browser_and_stay_out_of_the_plain_run():
+    plan = _plan("test-browser")
+    steps = ["--editable '.[browser]'", "tests/browser/install_chromium.sh", "pytest -m browser"]
+    assert [plan.index(step) for step in steps] == sorted(plan.index(step) for step in steps)
+    assert os.access(ROOT / "tests" / "browser" / "install_chromium.sh", os.X_OK)
+    assert "browser" not in _plan("test").replace("not browser", "")
 
 
 def test_a_video_name_with_spaces_reaches_the_command_whole(tmp_path):
@@ -96,12 +105,12 @@ def test_without_a_python_make_says_what_is_missing(tmp_path):
     assert "Earsight needs Python 3.11 or later" in ran.stderr
 
 
-def test_the_ci_script_stops_at_the_first_error_and_runs_make_test():
+def test_the_ci_script_stops_at_the_first_error_and_runs_the_tests():
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     lines = script.read_text().splitlines()
     assert lines[:2] == ["#!/usr/bin/env bash", "set -euo pipefail"]
-    assert lines[-1] == "make test"
+    assert lines[-2:] == ["make test", "make test-browser"]
 
 
 def test_the_hooks_need_no_network():
