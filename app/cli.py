@@ -29,13 +29,15 @@ from app.inference.registry import BundleRegistry
 from app.pipeline.analyze import AnalyzeOptions, analyze, check_tasks, sampling_fps
 from app.pipeline.analyze import Progress as Analyzed
 from app.results.formats import FORMATS, Format, write_result
-from app.results.model import Result
+from app.results.model import GroupBy, Result
+from app.results.tracks import tracks_of
 from app.settings import Settings, TelemetrySettings
 from app.telemetry.logging import configure_logging
 
 FAILED, MISUSED = 1, 2
 
 _DEFAULT_FORMATS = "json,npz,overlay"
+_MOST_KINDS = 5
 _PIPE_WIDTH = 160  # columns of a table that goes to a file
 
 cli = typer.Typer(
@@ -91,6 +93,9 @@ def analyze_command(
     tasks: Annotated[
         str | None, typer.Option("--tasks", metavar="NAMES", help="What to compute; all by default.")
     ] = None,
+    group_by: Annotated[
+        GroupBy, typer.Option("--group-by", help="Where json and ndjson put the objects found.")
+    ] = "frame",
     fps: Annotated[float | None, typer.Option("--fps", help="Frames analysed per second of video.")] = None,
     audio: Annotated[
         Path | None,
@@ -99,14 +104,16 @@ def analyze_command(
     bundle: BundleName = None,
     device: DeviceName = None,
 ) -> None:
-    """Find where the sound comes from, and write the answer into DIR/<name of the input>/."""
+    """Find where the sound comes from and what makes it; write the answer into DIR/<name of the input>/."""
     settings = _settings(bundle=bundle, device=device)
     _log_to_stderr()
     if audio is not None and len(inputs) > 1:
         raise typer.BadParameter("takes one INPUT only", param_hint="--audio")
     wanted = [FORMATS[name] for name in _choices(formats, FORMATS, option="--format")]
     directory = find_bundle(settings.inference.bundle, settings.inference)
-    options = _options(fps, tasks, settings=settings, manifest=read_manifest(directory))
+    options = _options(fps, tasks, group_by, settings=settings, manifest=read_manifest(directory))
+    for entry in wanted:
+        entry.check_tasks(options.tasks)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -224,10 +231,23 @@ def _report(run: _Run, result: Result, *, seconds: float) -> None:
         f"{shown(run.path)}: {len(result.frames)} frames of {result.source.duration_s:.1f} s"
         f" in {seconds:.1f} s ({rate:.1f} x real time)"
     )
+    if result.frames.detections is not None:
+        typer.echo(f"  found     {objects_found(result)}")
     for notice in result.notices:
         typer.echo(f"  note      {notice.code}: {notice.detail}")
     for entry in run.formats:
         typer.echo(f"  {entry.name:<9} {shown(run.directory / entry.file_name)}")
+
+
+def objects_found(result: Result) -> str:
+    """`3 objects, sounding: guitar`; the kinds that sound most surely come first, at most `_MOST_KINDS`."""
+    tracks = tracks_of(result.frames)
+    sounding = [track for track in tracks if track.sounding >= result.thresholds.sounding]
+    by_sounding = sorted(sounding, key=lambda track: -track.sounding)
+    kinds = list(dict.fromkeys(track.label for track in by_sounding))
+    named = ", ".join(kinds[:_MOST_KINDS]) + (", ..." if len(kinds) > _MOST_KINDS else "")
+    number = "1 object" if len(tracks) == 1 else f"{len(tracks)} objects"
+    return f"{number}, sounding: {named or 'none'}"
 
 
 class _Bars:
@@ -306,13 +326,13 @@ def _settings(*, bundle: str | None, device: Device | None) -> Settings:
 
 
 def _options(
-    fps: float | None, tasks: str | None, *, settings: Settings, manifest: Manifest
+    fps: float | None, tasks: str | None, group_by: GroupBy, *, settings: Settings, manifest: Manifest
 ) -> AnalyzeOptions:
     """Raises InvalidRequest or typer.BadParameter, before anything slow is done."""
     chosen: tuple[Task, ...] = manifest.tasks
     if tasks is not None:
         chosen = tuple(_choices(tasks, get_args(Task), option="--tasks"))  # type: ignore[arg-type]
-    options = AnalyzeOptions(fps=fps, tasks=chosen)
+    options = AnalyzeOptions(fps=fps, tasks=chosen, group_by=group_by)
     check_tasks(options, manifest=manifest)
     sampling_fps(options, settings=settings, manifest=manifest)
     return options

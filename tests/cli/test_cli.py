@@ -57,6 +57,35 @@ def test_the_rate_can_be_chosen(earsight, sounding_square, tmp_path):
         assert len(arrays["time_s"]) == 8
 
 
+def test_a_bundle_that_detects_does_so_unless_told_otherwise(earsight, sounding_square, tmp_path):
+    arguments = ("analyze", sounding_square, "--out", tmp_path, "--bundle", "tiny-detect", "--format", "json")
+    code, out, _ = earsight(*arguments)
+    frames = json.loads((tmp_path / "square" / "result.json").read_text())["frames"]
+    assert code == 0
+    assert "  found     2 objects, sounding: plain\n" in out
+    assert all("detections" in frame for frame in frames)
+    code, out, _ = earsight(*arguments, "--tasks", "localize")
+    frames = json.loads((tmp_path / "square" / "result.json").read_text())["frames"]
+    assert (code, "found" in out) == (0, False)
+    assert not any("detections" in frame for frame in frames)
+
+
+def test_objects_can_be_grouped_by_track(earsight, sounding_square, tmp_path):
+    options = ("--bundle", "tiny-detect", "--tasks", "detect", "--format", "json", "--group-by", "track")
+    code, _, _ = earsight("analyze", sounding_square, "--out", tmp_path, *options)
+    document = json.loads((tmp_path / "square" / "result.json").read_text())
+    assert code == 0
+    assert [len(track["frames"]) for track in document["tracks"]] == [8, 8]
+    assert not any("detections" in frame for frame in document["frames"])
+
+
+def test_a_silent_clip_has_objects_of_which_none_sounds(earsight, silent_square, tmp_path):
+    options = ("--bundle", "tiny-detect", "--format", "json")
+    code, out, _ = earsight("analyze", silent_square, "--out", tmp_path, *options)
+    assert code == 0
+    assert "2 objects, sounding: none" in out
+
+
 def test_one_bad_input_is_reported_and_does_not_stop_the_others(earsight, sounding_square, tmp_path):
     (tmp_path / "bad.mp4").write_text("this is text")
     code, out, err = earsight(
@@ -134,6 +163,8 @@ def test_a_separate_sound_file_is_taken(earsight, silent_square, sounding_square
         (("--format", ","), "nothing is not among json"),
         (("--tasks", "dance"), "dance is not among localize"),
         (("--tasks", "detect"), "the bundle tiny offers localize"),
+        (("--group-by", "nonsense"), "nonsense"),
+        (("--format", "coco"), "the format coco needs the task detect"),
         (("--fps", "0"), "fps must be above 0"),
         (("--bundle", "../tiny"), "there is no bundle"),
         (("--device", "abacus"), "abacus"),

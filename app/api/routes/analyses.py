@@ -109,12 +109,14 @@ async def _order(
     options = _options({**query, **upload.options}, place="form")
     name = choose_format(request.headers.get("accept"), wanted=options.format, media_types=_MEDIA_TYPES)
     bundle = await anyio.to_thread.run_sync(service.registry.get, options.model)
+    tasks = tasks or bundle.manifest.tasks
+    FORMATS[name].check_tasks(tasks)
     return Order(
         source=upload.file,
         audio=upload.audio,
         bundle=bundle,
         fps=options.fps,
-        tasks=tasks or bundle.manifest.tasks,
+        tasks=tasks,
         format=FORMATS[name],
         group_by=options.group_by,
     )
