@@ -14,12 +14,14 @@ import numpy.typing as npt
 
 from app.bench.figures import Figure
 from app.inference.bundle import Bundle
+from app.inference.manifest import Task
 from app.inference.sessions import GraphRunner, Runner
 from app.pipeline.analyze import AnalyzeOptions, analyze
 from app.settings import Settings
 
 FPS = 8.0
 _REPEATS = 10
+_TURNS = 3
 _WINDOWS = 8
 
 Feeds = dict[str, npt.NDArray[Any]]
@@ -35,7 +37,7 @@ def graph_figures(bundle: Bundle, settings: Settings) -> list[Figure]:
     events = rng.uniform(0, 1, (batch, len(manifest.events.labels))).astype(np.float32)
     embedding = np.repeat(bundle.audio(windows[:1])[1], batch, axis=0)
     frames_on, windows_on = f"noise, batches of {batch}", f"noise, batches of {_WINDOWS}"
-    return [
+    figures = [
         Figure("visual graph", _milliseconds(lambda: bundle.visual(frames)) / batch, "ms/frame", frames_on),
         Figure(
             "audio graph", _milliseconds(lambda: bundle.audio(windows)) / _WINDOWS, "ms/window", windows_on
@@ -47,6 +49,10 @@ def graph_figures(bundle: Bundle, settings: Settings) -> list[Figure]:
             frames_on,
         ),
     ]
+    if "detect" in manifest.tasks:
+        taken = _milliseconds(lambda: bundle.detect(tokens)) / batch
+        figures.append(Figure("detect graph", taken, "ms/frame", frames_on))
+    return figures
 
 
 def pipeline_figures(bundle: Bundle, settings: Settings, clip: Path, *, content: str) -> list[Figure]:
@@ -71,6 +77,29 @@ def pipeline_figures(bundle: Bundle, settings: Settings, clip: Path, *, content:
         Figure("real-time factor at 8 fps", duration_s / whole_s, "x", measured_on, least=1.0),
         Figure("time over bare ONNX Runtime", 100 * (whole_s / bare_s - 1), "%", measured_on, most=10.0),
     ]
+
+
+def detect_figures(bundle: Bundle, settings: Settings, clip: Path, *, content: str) -> list[Figure]:
+    """What the task `detect` adds to the time of `localize`; nothing for a bundle that does not offer it.
+
+    The clip is analysed with and without it by turns, so that a machine that slows down in the course of the
+    measurement slows down both.
+    """
+    if "detect" not in bundle.manifest.tasks:
+        return []
+    taken: dict[tuple[Task, ...], list[float]] = {("localize",): [], ("localize", "detect"): []}
+    for _ in range(_TURNS):
+        for tasks, seconds in taken.items():
+            started_s = time.perf_counter()
+            options = AnalyzeOptions(fps=FPS, tasks=tasks)
+            result = analyze(clip, bundle=bundle, settings=settings, options=options)
+            seconds.append(time.perf_counter() - started_s)
+    alone_s, both_s = (statistics.median(seconds) for seconds in taken.values())
+    measured_on = (
+        f"{result.source.duration_s:.0f} s of {result.source.width}x{result.source.height} ({content}),"
+        f" {len(result.frames)} frames; medians of {_TURNS} by turns"
+    )
+    return [Figure("time that detect adds to localize", 100 * (both_s / alone_s - 1), "%", measured_on)]
 
 
 def _milliseconds(run: Callable[[], object]) -> float:

@@ -11,7 +11,7 @@ from app.bench.clips import repeat_piece, write_piece
 from app.bench.environment import environment
 from app.bench.figures import Figure, machine, print_figures, write_figures
 from app.bench.memory import peak_memory_bytes
-from app.bench.speed import graph_figures, pipeline_figures
+from app.bench.speed import detect_figures, graph_figures, pipeline_figures
 from app.errors import InternalError
 from app.media.stream import open_clip
 from app.settings import Settings
@@ -75,6 +75,14 @@ def test_each_graph_is_timed(tiny_bundle, tiny_settings):
     figures = graph_figures(tiny_bundle, tiny_settings)
     assert [figure.name for figure in figures] == ["visual graph", "audio graph", "localize graph"]
     assert all(figure.value > 0 for figure in figures)
+
+
+def test_detection_is_measured_where_it_is_offered(piece, tiny_bundle, tiny_detecting_bundle, tiny_settings):
+    assert detect_figures(tiny_bundle, tiny_settings, piece, content="blocks") == []
+    (added,) = detect_figures(tiny_detecting_bundle, tiny_settings, piece, content="blocks")
+    assert (added.unit, added.met) == ("%", None)
+    assert "8 s of 1280x720 (blocks), 64 frames; medians of 3 by turns" in added.measured_on
+    assert "detect graph" in [figure.name for figure in graph_figures(tiny_detecting_bundle, tiny_settings)]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
