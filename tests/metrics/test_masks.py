@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from training.metrics.masks import SIDE, clean_boxes, consensus, rasterize, rasterize_box, upsample
+from training.metrics.masks import (
+    SIDE,
+    clean_boxes,
+    consensus,
+    rasterize,
+    rasterize_box,
+    tight_boxes,
+    upsample,
+)
 
 
 def test_truncation_and_rounding_differ_by_a_pixel():
@@ -23,6 +31,34 @@ def test_broken_coordinates_are_clipped_and_empty_boxes_dropped():
     boxes = [(-0.1, 0.2, 1.3, 0.8), (0.5, 0.5, -2.88e16, 0.9), (0.4, 0.4, 0.4, 0.9)]
     assert clean_boxes(boxes).tolist() == [[0.0, 0.2, 1.0, 0.8]]
     assert clean_boxes([]).shape == (0, 4)
+
+
+def test_the_tight_box_reaches_from_the_first_to_behind_the_last_pixel():
+    mask = np.zeros((4, 8), bool)
+    mask[1, 2] = mask[2, 5] = True  # rows 1 and 2 of 4, columns 2 to 5 of 8
+    box = tight_boxes(mask)
+    assert box.dtype == np.float32
+    assert box.tolist() == [2 / 8, 1 / 4, 6 / 8, 3 / 4]
+    assert tight_boxes(np.ones((4, 8), bool)).tolist() == [0, 0, 1, 1]
+    mask[:] = False
+    mask[3, 7] = True
+    assert tight_boxes(mask).tolist() == [7 / 8, 3 / 4, 1, 1]
+
+
+def test_an_empty_mask_has_no_tight_box():
+    masks = np.zeros((2, 3, 4, 4), bool)
+    masks[1, 0, 0, :2] = True
+    boxes = tight_boxes(masks)
+    assert boxes.shape == (2, 3, 4)
+    assert boxes[1, 0].tolist() == [0, 0, 0.5, 0.25]
+    assert np.isnan(boxes).all(axis=-1).tolist() == [[True] * 3, [False, True, True]]
+    assert np.isfinite(boxes[1, 0]).all()
+    assert tight_boxes(np.zeros((0, 2, 4, 4), bool)).shape == (0, 2, 4)
+
+
+def test_a_box_that_was_rasterised_is_found_again():
+    box = (0.25, 0.5, 0.75, 0.875)  # whole pixels of 224
+    assert tight_boxes(rasterize_box(box)).tolist() == list(box)
 
 
 def test_consensus_weighs_one_annotator_half_and_two_fully():

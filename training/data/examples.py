@@ -16,6 +16,21 @@ Split = Literal["train", "val", "test"]
 
 
 @dataclass(frozen=True, slots=True)
+class Visible:
+    """A thing in sight, whether it sounds or not, in the T frames of a footage.
+
+    Attributes:
+        label: its kind; empty if unknown.
+        boxes: (T, 4) float32 normalised xyxy; NaN in frames in which it is not in sight or was not marked.
+        sounding: (T,) bool, whether it is a source of what is heard at that time.
+    """
+
+    label: str
+    boxes: npt.NDArray[np.float32]
+    sounding: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
 class Footage:
     """Frames and sound as the encoders are fed them, and the truth where it is known.
 
@@ -27,6 +42,7 @@ class Footage:
         truth: (T, 224, 224) float32 in [0, 1]: which pixels belong to a visible source of the sound heard at
             that time (between 0 and 1 where annotators disagree). All zero where nothing in sight sounds.
         judged: (T,) bool, the frames whose truth is known; `truth` is zero and means nothing at the others.
+        things: what is in sight, one by one, as far as it is known.
     """
 
     frames: npt.NDArray[np.uint8]
@@ -35,6 +51,7 @@ class Footage:
     waveform_start_s: float
     truth: npt.NDArray[np.float32]
     judged: npt.NDArray[np.bool_]
+    things: tuple[Visible, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from app.errors import EarsightError, MediaCorrupt
 from app.media.clip import Clip
 from app.media.stream import read_clip
 from app.settings import DecodeSettings, LimitSettings
-from training.data.examples import Facts, Footage
+from training.data.examples import Facts, Footage, Visible
 from training.metrics.masks import SIDE, Rounding, consensus, rasterize_box
 
 READ_FPS = 10.0
@@ -92,6 +92,17 @@ class Sample:
             waveform_start_s=clip.audio_offset_s,
             truth=judged[:, None, None] * truth,
             judged=judged,
+            things=self._things(judged),
+        )
+
+    def _things(self, judged: npt.NDArray[np.bool_]) -> tuple[Visible, ...]:
+        """What the first annotator drew, in the judged frames."""
+        drawn = self.boxes[0] if self.boxes else np.zeros((0, 4))
+        names = self.box_labels or (" and ".join(self.facts.labels),) * len(drawn)
+        sounding = judged & self.facts.sounding
+        return tuple(
+            Visible(name, np.where(judged[:, None], box, np.nan).astype(np.float32), sounding)
+            for name, box in zip(names, drawn, strict=False)
         )
 
     def _moment_s(self, clip: Clip) -> float:

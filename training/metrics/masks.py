@@ -54,6 +54,17 @@ def rasterize(boxes: npt.ArrayLike, *, rounding: Rounding = "truncate", side: in
     return mask
 
 
+def tight_boxes(masks: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """Normalised xyxy (..., 4) of the smallest boxes around masks (..., H, W); NaN where nothing is set."""
+    edges = []
+    for axis in (-2, -1):  # columns, then rows
+        there = masks.any(axis)
+        first, last = there.argmax(-1), there.shape[-1] - there[..., ::-1].argmax(-1)
+        edges.append(np.stack([first, last], -1) / there.shape[-1])
+    boxes = np.stack([edges[0], edges[1]], -1).reshape(*masks.shape[:-2], 4)  # x0, y0, x1, y1
+    return np.where(masks.any((-2, -1))[..., None], boxes, np.nan).astype(np.float32)
+
+
 def consensus(masks: Sequence[Mask], *, agreement: int = 2) -> npt.NDArray[np.float64]:
     """Consensus map min(sum of masks / agreement, 1) of Flickr-SoundNet (Senocak et al., CVPR 2018).
 

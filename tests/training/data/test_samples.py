@@ -72,6 +72,52 @@ def test_a_negative_pair_is_judged_to_be_empty(tmp_path, write_video):
     assert np.abs(footage.waveform).max() > 0.3  # the sound of the other video
 
 
+def test_things_are_where_their_boxes_are_in_the_judged_frame_only(tmp_path, write_video):
+    boxes = np.array([[0.25, 0.0, 0.75, 0.5], [0.0, 0.5, 1.0, 1.0]])
+    video = write_video(tmp_path / "a.mp4")
+    sample = Sample(Facts("a"), video, time_s=1.0, boxes=(boxes,), box_labels=("dog", "car"))
+    footage = sample.footage(size=32, fps=2)
+    assert footage.judged.sum() == 1
+    assert [thing.label for thing in footage.things] == ["dog", "car"]
+    for thing, box in zip(footage.things, boxes, strict=True):
+        assert (thing.boxes.shape, thing.boxes.dtype) == ((len(footage.times_s), 4), np.float32)
+        assert thing.boxes[footage.judged].tolist() == [box.tolist()]
+        assert np.isnan(thing.boxes[~footage.judged]).all()
+        assert thing.sounding.dtype == np.bool_
+        assert thing.sounding.tolist() == footage.judged.tolist()
+
+
+def test_things_of_a_negative_pair_are_in_sight_and_silent(tmp_path, write_video):
+    facts = Facts("a", sounding=False)
+    footage = Sample(facts, write_video(tmp_path / "a.mp4"), boxes=(BOX,)).footage(size=32, fps=2)
+    (thing,) = footage.things
+    assert thing.boxes[footage.judged].tolist() == BOX.tolist()
+    assert np.isnan(thing.boxes[~footage.judged]).all()
+    assert not thing.sounding.any()
+
+
+def test_things_without_names_of_their_own_are_what_is_heard(tmp_path, write_video):
+    video = write_video(tmp_path / "a.mp4", sound_from_s=None)
+
+    twice = (np.concatenate([BOX, BOX]),)
+
+    def names(*labels):
+        footage = Sample(Facts("a", labels=labels), video, boxes=twice).footage(size=32, fps=2)
+        return [thing.label for thing in footage.things]
+
+    assert names("dog") == ["dog", "dog"]
+    assert names("dog", "car") == ["dog and car", "dog and car"]
+    assert names() == ["", ""]
+
+
+def test_things_are_what_the_first_annotator_drew(tmp_path, write_video):
+    video = write_video(tmp_path / "a.mp4", sound_from_s=None)
+    other = np.array([[0.0, 0.0, 0.5, 1.0], [0.5, 0.5, 1.0, 1.0]])
+    footage = Sample(Facts("a"), video, boxes=(BOX, other), agreement=2).footage(size=32, fps=2)
+    assert [thing.boxes[footage.judged].tolist() for thing in footage.things] == [BOX.tolist()]
+    assert Sample(Facts("a"), video).footage(size=32, fps=2).things == ()
+
+
 def test_annotators_agree_where_two_boxes_overlap(tmp_path):
     first = np.array([[0, 0, 128, 256]]) / 256  # columns 0 to 111 of 224
     second = np.array([[64, 0, 192, 256]]) / 256  # columns 56 to 167

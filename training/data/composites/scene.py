@@ -15,8 +15,9 @@ from training.data.composites.layout import Camera, Layout, draw_layout, visible
 from training.data.composites.soundtrack import Noise, mix
 from training.data.composites.sprites import Frame, Sprite
 from training.data.composites.waves import Waveform
-from training.data.examples import Facts, Footage
+from training.data.examples import Facts, Footage, Visible
 from training.metrics.masks import SIDE as MASK_SIDE
+from training.metrics.masks import tight_boxes
 
 _VIEW = 0.88  # the share of a backdrop's side that the camera sees
 _SOLID = 0.5  # a pixel belongs to the object that covers at least so much of it
@@ -97,6 +98,15 @@ class Scene:
             waveform_start_s=0.0,
             truth=np.asarray(heard, np.float32),
             judged=np.ones(len(rendering.times_s), np.bool_),
+            things=tuple(
+                Visible(label, boxes, sounding)
+                for label, boxes, sounding in zip(
+                    rendering.labels,
+                    tight_boxes(rendering.masks.swapaxes(0, 1)),
+                    rendering.sounding.T,
+                    strict=True,
+                )
+            ),
         )
 
     def waveform(self) -> Waveform:

@@ -209,6 +209,38 @@ def test_each_object_is_the_truth_while_it_sounds(make_options):
             assert np.array_equal(footage.truth[index] > 0, union)
 
 
+def test_things_have_tight_boxes_around_their_masks(make_options):
+    options = make_options(silence=0.2, two=0.5, objects=(0.0, 0.3, 0.7))
+    for scene in composites("train", 8, options=options):
+        rendering, footage = scene.render(32, FPS), scene.footage(size=32, fps=FPS)
+        assert tuple(thing.label for thing in footage.things) == rendering.labels
+        for index, thing in enumerate(footage.things):
+            assert thing.boxes.shape == (len(footage.times_s), 4)
+            assert thing.sounding.tolist() == rendering.sounding[:, index].tolist()
+            for box, mask in zip(thing.boxes, rendering.masks[:, index], strict=True):
+                rows, columns = mask.nonzero()
+                edges = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+                assert (SIDE * box).tolist() == pytest.approx(edges, abs=1e-3)
+
+
+def test_silent_objects_are_among_the_things(make_options):
+    for scene in composites("train", 6, options=make_options(silence=1.0, offscreen=0.0, two=0.0)):
+        footage = scene.footage(size=32, fps=1)
+        assert len(footage.things) == len(scene.script.roles) > 0
+        assert all(np.isfinite(thing.boxes).any() for thing in footage.things)
+        assert not any(thing.sounding.any() for thing in footage.things)
+    options = make_options(silence=0.0, offscreen=0.0, two=0.0, objects=(0.0, 1.0, 0.0), whole=1.0)
+    for scene in composites("train", 6, options=options):
+        heard, silent = sorted(
+            scene.footage(size=32, fps=1).things, key=lambda thing: not thing.sounding.any()
+        )
+        assert heard.sounding.all()
+        assert heard.label == scene.facts.labels[0]
+        assert not silent.sounding.any()
+        assert np.isfinite(silent.boxes).any()
+        assert empty(scene).footage(size=32, fps=1).things == ()
+
+
 def test_the_tone_that_is_heard_is_that_of_the_object(make_options):
     pitches_hz = {"bell": 1_200, "buzzer": 200, "whistle": 2_500}
     for scene in interactive("train", 4, options=make_options()):
