@@ -14,7 +14,7 @@ from app.inference.bundle import Bundle
 from app.pipeline.encode import SILENCE, encode_audio, encode_visual
 from training.cache.index import CacheKey, encoder_key
 from training.cache.views import ViewMaker, view_seed
-from training.data.examples import Footage
+from training.data.examples import Footage, Visible
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -51,8 +51,10 @@ class Encoded:
     Attributes:
         arrays: `tokens` (V+1, T, G, G, Dv) float16, the plain view first; `embedding` (T, Da) and `events`
             (T, E) float16, zero for a frame without sound; `cover` (V+1, T, G, G) float16, share of each
-            cell in the truth; `judged` (T,) bool; `has_sound` (T,) bool; `times_s` (T,) float64. If wanted,
+            cell in the truth; `judged` (T,) bool; `has_sound` (T,) bool; `times_s` (T,) float64; `boxes`
+            (T, K, 4) float32 and `box_sounding` (T, K) bool, of the K things as in `Visible`. If wanted,
             `class_map` (V+1, T, H, W, C) float16; `frames` (T, S, S, 3) uint8 and `waveform` (N,) float32.
+        things: K names.
         judged: numbers of the judged frames.
         has_sound: whether there is a sound track.
         waveform_start_s: time of `waveform[0]`.
@@ -62,6 +64,7 @@ class Encoded:
     judged: tuple[int, ...]
     has_sound: bool
     waveform_start_s: float
+    things: tuple[str, ...] = ()
 
     @property
     def n_frames(self) -> int:
@@ -118,11 +121,18 @@ class ExampleEncoder:
             "has_sound": embedding.any(1),
             "times_s": times_s.astype(np.float64),
         }
+        arrays |= _boxes(footage.things, kept)
         arrays |= self._seen(example_id, frames, footage.truth[kept])
         if self.recipe.raw:
             arrays |= {"frames": frames, "waveform": waveform}
         numbers = tuple(np.flatnonzero(judged).tolist())
-        return Encoded(arrays, numbers, bool(len(waveform)), float(footage.waveform_start_s))
+        return Encoded(
+            arrays,
+            numbers,
+            bool(len(waveform)),
+            float(footage.waveform_start_s),
+            tuple(thing.label for thing in footage.things),
+        )
 
     def _seen(self, example_id: str, frames: npt.NDArray[np.uint8], truth: npt.NDArray[np.float32]) -> Arrays:
         """Tokens, cover and, if wanted, class maps of all views."""
@@ -139,6 +149,14 @@ class ExampleEncoder:
                 class_maps.append(classes.astype(np.float16))
         arrays: Arrays = {"tokens": np.stack(tokens), "cover": np.stack(covers)}
         return arrays | ({"class_map": np.stack(class_maps)} if class_maps else {})
+
+
+def _boxes(things: tuple[Visible, ...], kept: npt.NDArray[np.intp]) -> Arrays:
+    boxes = np.empty((len(kept), len(things), 4), np.float32)
+    sounding = np.empty((len(kept), len(things)), np.bool_)
+    for index, thing in enumerate(things):
+        boxes[:, index], sounding[:, index] = thing.boxes[kept], thing.sounding[kept]
+    return {"boxes": boxes, "box_sounding": sounding}
 
 
 def chosen_frames(judged: npt.NDArray[np.bool_], most: int) -> npt.NDArray[np.intp]:
@@ -178,3 +196,6 @@ def _check(footage: Footage, *, size: int) -> None:
     for name in ("times_s", "truth", "judged"):
         if len(getattr(footage, name)) != count:
             raise ValueError(f"it has {count} frames, but {name} for {len(getattr(footage, name))}")
+    for thing in footage.things:
+        if thing.boxes.shape != (count, 4) or thing.sounding.shape != (count,):
+            raise ValueError(f"it has {count} frames, but boxes {thing.boxes.shape} of {thing.label!r}")

@@ -79,6 +79,7 @@ class Record(_Part):
         judged: numbers of the frames whose truth is known.
         has_sound: whether there is a sound track.
         waveform_start_s: time of the first sample of the raw waveform.
+        things: names of what is in sight, in the order of its boxes.
     """
 
     facts: Facts
@@ -88,6 +89,7 @@ class Record(_Part):
     judged: tuple[int, ...]
     has_sound: bool
     waveform_start_s: float
+    things: tuple[str, ...] = ()
 
 
 class Failure(_Part):

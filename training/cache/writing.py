@@ -156,6 +156,7 @@ def _record(facts: Facts, encoded: Encoded, *, shard: int, position: int) -> Rec
         judged=encoded.judged,
         has_sound=encoded.has_sound,
         waveform_start_s=encoded.waveform_start_s,
+        things=encoded.things,
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from app.errors import MediaCorrupt
 from training.cache.encoding import ExampleEncoder, Recipe
-from training.data.examples import Facts, Footage
+from training.data.examples import Facts, Footage, Visible
 
 SIZE, RATE_HZ = 32, 16_000
 
@@ -30,6 +30,7 @@ class MadeExample:
     judged: tuple[int, ...] = (2,)
     sound: bool = True
     event: str = ""
+    things: tuple[Visible, ...] = ()
     asked: list[tuple[int, float]] = field(default_factory=list)
 
     def footage(self, *, size: int, fps: float) -> Footage:
@@ -50,7 +51,7 @@ class MadeExample:
         times_s = np.arange(self.n_frames) / fps + 0.25
         seconds = np.arange(int(self.n_frames / fps * RATE_HZ)) / RATE_HZ
         wave = (0.6 * np.sin(2 * np.pi * 500 * seconds)).astype(np.float32)
-        return Footage(frames, times_s, wave if self.sound else wave[:0], 0.0, truth, judged)
+        return Footage(frames, times_s, wave if self.sound else wave[:0], 0.0, truth, judged, self.things)
 
 
 @pytest.fixture

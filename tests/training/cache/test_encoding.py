@@ -5,6 +5,7 @@ import pytest
 
 from app.pipeline.encode import encode_audio, encode_visual
 from training.cache.encoding import chosen_frames, cover
+from training.data.examples import Visible
 
 
 def encoded_of(example, encoder):
@@ -70,6 +71,44 @@ def test_a_frame_beyond_the_sound_track_has_no_sound(example, encoder):
     assert encoded.has_sound
 
 
+def thing(label, *lefts, sounding):
+    """In sight in as many frames as there are left edges; None where it is not seen."""
+    boxes = [(np.nan,) * 4 if left is None else (left, 0.25, left + 0.25, 0.5) for left in lefts]
+    return Visible(label, np.array(boxes, np.float32), np.array(sounding, bool))
+
+
+def test_boxes_of_the_things_are_kept_with_their_names(example, encoder):
+    things = (
+        thing("dog", 0, None, 0.5, 0.75, sounding=[0, 0, 1, 1]),
+        thing("", 0.5, 0.5, 0.5, 0.5, sounding=[0, 0, 0, 0]),
+        thing("dog", 0.25, 0.25, 0.25, None, sounding=[1, 1, 0, 0]),
+    )
+    encoded = encoded_of(example("a", things=things), encoder(views=0))
+    boxes, sounding = encoded.arrays["boxes"], encoded.arrays["box_sounding"]
+    assert encoded.things == ("dog", "", "dog")
+    assert (boxes.shape, boxes.dtype) == ((4, 3, 4), np.float32)
+    np.testing.assert_array_equal(boxes, np.stack([made.boxes for made in things], axis=1))
+    assert boxes[3, 0].tolist() == [0.75, 0.25, 1, 0.5]
+    assert np.isnan(boxes[1, 0]).all()
+    assert (sounding.shape, sounding.dtype) == ((4, 3), np.bool_)
+    assert sounding.tolist() == [[0, 0, 1], [0, 0, 1], [1, 0, 0], [1, 0, 0]]
+
+
+def test_boxes_are_those_of_the_frames_that_are_kept(example, encoder):
+    lefts = np.arange(8) / 16
+    things = (thing("dog", *lefts, sounding=[0, 1, 0, 0, 0, 0, 0, 1]),)
+    encoded = encoded_of(example("a", n_frames=8, judged=(), things=things), encoder(views=0, max_frames=4))
+    assert encoded.arrays["boxes"][:, 0, 0].tolist() == lefts[[1, 3, 5, 7]].tolist()
+    assert encoded.arrays["box_sounding"].tolist() == [[True], [False], [False], [True]]
+
+
+def test_where_nothing_is_known_to_be_in_sight_there_is_no_box(example, encoder):
+    encoded = encoded_of(example("a"), encoder(views=0))
+    assert encoded.arrays["boxes"].shape == (4, 0, 4)
+    assert encoded.arrays["box_sounding"].shape == (4, 0)
+    assert encoded.things == ()
+
+
 def test_class_maps_and_raw_are_kept_if_wanted(example, encoder):
     plain = encoded_of(example("a"), encoder(views=1))
     assert not {"class_map", "frames", "waveform"} & set(plain.arrays)
@@ -109,3 +148,18 @@ def test_footage_that_does_not_fit_together_is_refused(example, encoder):
         encoder().encode("a", dataclasses.replace(footage, truth=footage.truth[:3]))
     with pytest.raises(ValueError, match=r"\(4, 30, 32, 3\)"):
         encoder().encode("a", dataclasses.replace(footage, frames=footage.frames[:, :30]))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        thing("dog", 0, 0, 0, sounding=[0, 0, 0]),
+        thing("dog", 0, 0, 0, 0, 0, sounding=[0, 0, 0, 0]),
+        thing("dog", 0, 0, 0, 0, sounding=[0, 0, 0]),
+        Visible("dog", np.zeros((4, 2), np.float32), np.zeros(4, bool)),
+    ],
+)
+def test_a_thing_that_does_not_fit_the_frames_is_refused(example, encoder, made):
+    fitting = thing("cat", 0, 0, 0, 0, sounding=[0, 0, 0, 0])
+    with pytest.raises(ValueError, match=r"4 frames, but boxes .* of 'dog'"):
+        encoded_of(example("a", things=(fitting, made)), encoder(views=0))

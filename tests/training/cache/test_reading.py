@@ -1,5 +1,7 @@
+import json
 import pickle
 
+import numpy as np
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ import training.cache.writing
 from training.cache.filling import fill_cache
 from training.cache.index import CacheError
 from training.cache.reading import open_cache
+from training.data.examples import Visible
 
 
 @pytest.fixture
@@ -33,6 +36,30 @@ def test_several_caches_read_as_one(made, example, encoder):
     for name, array in expected.items():
         assert torch.equal(stored[name], torch.from_numpy(array)), name
     assert torch.equal(cache.split("val").arrays(0)["tokens"], stored["tokens"])
+
+
+def test_things_are_read_with_their_boxes(tmp_path, example, encoder):
+    boxes = np.array([[0, 0, 0.5, 1]] * 3 + [[np.nan] * 4], np.float32)
+    dog = Visible("dog", boxes, np.array([True, False, True, False]))
+    cat = Visible("cat", boxes[::-1], np.zeros(4, bool))
+    fill_cache(tmp_path, [example("a", things=(dog, cat)), example("b")], encoder=encoder(), source={})
+    cache = open_cache(tmp_path)
+    assert [cache.record(index).things for index in range(2)] == [("dog", "cat"), ()]
+    stored = cache.arrays(0, ["boxes", "box_sounding"])
+    np.testing.assert_array_equal(stored["boxes"], np.stack([dog.boxes, cat.boxes], axis=1))
+    np.testing.assert_array_equal(stored["box_sounding"], np.stack([dog.sounding, cat.sounding], axis=1))
+    assert cache.arrays(1)["boxes"].shape == (4, 0, 4)
+
+
+def test_a_cache_from_before_there_were_boxes_can_still_be_read(made):
+    path = made / "first" / "index.json"
+    index = json.loads(path.read_text())
+    for record in index["examples"]:
+        del record["things"]
+    path.write_text(json.dumps(index))
+    cache = open_cache(made / "first")
+    assert [cache.record(index).things for index in range(len(cache))] == [(), ()]
+    assert cache.arrays(0, ["tokens"])["tokens"].shape[0] == 2
 
 
 def test_arrays_are_mapped_not_read(made):
