@@ -118,3 +118,38 @@ def _hits(found: Boxes, order: npt.NDArray[np.intp], truth: Boxes, tau: float) -
             free[there[best]] = False
             hits[rank] = True
     return hits
+
+
+@dataclass(frozen=True, slots=True)
+class RankedHits:
+    """Class-agnostic detections of N pictures matched once, so that AP can be had for many resamples.
+
+    Attributes:
+        image: (D,) picture of each detection, by falling score.
+        hit: (D,) whether it took a box.
+        boxes: (N,) boxes to be found in each picture.
+    """
+
+    image: npt.NDArray[np.intp]
+    hit: npt.NDArray[np.bool_]
+    boxes: npt.NDArray[np.intp]
+
+    def ap(self, times: npt.NDArray[np.intp] | None = None) -> float:
+        """AP when picture i is there `times[i]` times, once by default; NaN if nothing is to be found."""
+        weight = np.ones(len(self.boxes)) if times is None else times.astype(np.float64)
+        total = float(weight @ self.boxes)
+        if not total:
+            return float("nan")
+        counted = weight[self.image]
+        caught, all_ = np.cumsum(counted * self.hit), np.cumsum(counted)
+        return average_precision(caught / total, caught / np.maximum(all_, 1e-12))
+
+
+def ranked_hits(
+    found: Boxes, scores: npt.ArrayLike, truth: Boxes, *, n_images: int, tau: float = 0.5
+) -> RankedHits:
+    """Match detections, all classes taken for one, to the boxes of `n_images` pictures."""
+    sure = np.asarray(scores, np.float64)
+    order = np.argsort(-sure, kind="stable")
+    hits = _hits(found, order, truth, tau)
+    return RankedHits(found.image[order], hits, np.bincount(truth.image, minlength=n_images))
