@@ -6,6 +6,7 @@ from training.data.readers import avsbench, is3, music, vpo
 from training.data.readers.audioset_instrument import AudiosetInstrument
 from training.data.readers.ave import Ave
 from training.data.readers.clips import Clips
+from training.data.readers.coco import Coco
 from training.data.readers.flickr import Flickr
 from training.data.readers.reading import DataError, Reader, Reading
 from training.data.readers.slavc import ExtendedFlickr, ExtendedVggss
@@ -18,6 +19,7 @@ __all__ = ["READERS", "DataError", "Reader", "Reading", "find_reader"]
 _ALL: tuple[Reader, ...] = (
     Videos(),
     Clips(),
+    Coco(),
     Vggsound(),
     Vggss(),
     ExtendedVggss(),
