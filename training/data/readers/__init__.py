@@ -8,6 +8,7 @@ from training.data.readers.ave import Ave
 from training.data.readers.clips import Clips
 from training.data.readers.coco import Coco
 from training.data.readers.flickr import Flickr
+from training.data.readers.matched import Matched
 from training.data.readers.reading import DataError, Reader, Reading
 from training.data.readers.slavc import ExtendedFlickr, ExtendedVggss
 from training.data.readers.vggsound import Vggsound
@@ -20,6 +21,7 @@ _ALL: tuple[Reader, ...] = (
     Videos(),
     Clips(),
     Coco(),
+    Matched(),
     Vggsound(),
     Vggss(),
     ExtendedVggss(),
