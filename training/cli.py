@@ -151,15 +151,39 @@ def cmc_views(context: typer.Context) -> None:
     _hand_on("training.trial.views_cli", context)
 
 
+@cli.command("avdet", context_settings=_HANDED_ON)
+def avdet(context: typer.Context) -> None:
+    """Train AVDet, a detector that learns from sounds and needs none."""
+    _hand_on("training.methods.avdet.cli", context)
+
+
+@cli.command("avdet-trial", context_settings=_HANDED_ON)
+def avdet_trial(context: typer.Context) -> None:
+    """Train AVDet and its controls with several seeds, and compare them."""
+    _hand_on("training.trial.boxed_cli", context)
+
+
+@cli.command("add-detector", context_settings=_HANDED_ON)
+def add_detector(context: typer.Context) -> None:
+    """Put a trained detector into a bundle."""
+    _hand_on("training.detector.cli", context, app="adding")
+
+
+@cli.command("keep-detector", context_settings=_HANDED_ON)
+def keep_detector(context: typer.Context) -> None:
+    """Make a trained detector that of the default bundle."""
+    _hand_on("training.detector.cli", context, app="keeping")
+
+
 @cli.command("trial", context_settings=_HANDED_ON)
 def trial(context: typer.Context) -> None:
     """Train a method and its controls with several seeds, and compare them."""
     _hand_on("training.trial.cli", context)
 
 
-def _hand_on(module: str, context: typer.Context) -> None:
-    """Let the `app` of a room take over, with the arguments as they were written."""
-    room = importlib.import_module(module).app
+def _hand_on(module: str, context: typer.Context, *, app: str = "app") -> None:
+    """Let an app of a room take over, with the arguments as they were written."""
+    room = getattr(importlib.import_module(module), app)
     command = typer.main.get_command(room)
     command.main(args=context.args, prog_name=context.command_path)
 

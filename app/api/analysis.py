@@ -12,9 +12,9 @@ from app.errors import Canceled, EarsightError
 from app.inference.bundle import Bundle
 from app.inference.manifest import Task
 from app.media.clip import SourceInfo
-from app.pipeline.analyze import AnalyzeOptions, analyze, sampling_fps
+from app.pipeline.analyze import AnalyzeOptions, analyze, sampling_fps, thresholds_of
 from app.results.formats import Format, write_result
-from app.results.model import FrameResults, GroupBy, Result, Thresholds
+from app.results.model import FrameResults, GroupBy, Result
 from app.results.ndjson import final_line, frame_lines, header_line
 from app.settings import Settings
 from app.telemetry.inference import timed
@@ -117,8 +117,5 @@ class Analyst:
             source,
             order.bundle.info,
             sampling_fps=sampling_fps(order.options, settings=self._settings, manifest=manifest),
-            thresholds=Thresholds(
-                heatmap=manifest.calibration.heatmap_threshold,
-                presence=manifest.calibration.presence_threshold,
-            ),
+            thresholds=thresholds_of(manifest),
         )

@@ -74,13 +74,15 @@ class Calibration(_Part):
 
 
 class Sounding(_Part):
-    """When a box sounds: sigmoid(scale * logit(h) + offset) of h, the mean heat inside it.
+    """When a box sounds: sigmoid(scale * logit(u) + offset), at or above the threshold.
 
-    h is clipped to [0.001, 0.999] first.
+    u is how far box and heat cover each other, see `app.pipeline.detect.heat_overlap`, clipped to
+    [0.001, 0.999].
     """
 
     scale: float = Field(gt=0)
     offset: float
+    threshold: float = Field(0.5, gt=0, lt=1)
 
 
 class Detector(_Part):

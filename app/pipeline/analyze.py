@@ -109,10 +109,7 @@ def analyze(
         source=stream.source,
         model=bundle.info,
         sampling_fps=fps,
-        thresholds=Thresholds(
-            heatmap=bundle.manifest.calibration.heatmap_threshold,
-            presence=bundle.manifest.calibration.presence_threshold,
-        ),
+        thresholds=thresholds_of(bundle.manifest),
         frames=_join(parts, bundle.manifest, options),
         sound=run.envelope.level(),
         notices=_with_no_audio(notices, stream.source),
@@ -127,6 +124,16 @@ def sampling_fps(options: AnalyzeOptions, *, settings: Settings, manifest: Manif
     if not 0 < options.fps <= MAX_FPS:  # also refuses NaN
         raise InvalidRequest(f"fps must be above 0 and at most {MAX_FPS:g}", limit=MAX_FPS)
     return options.fps
+
+
+def thresholds_of(manifest: Manifest) -> Thresholds:
+    """From which values on the answers of a bundle count."""
+    calibration, detector = manifest.calibration, manifest.detector
+    return Thresholds(
+        heatmap=calibration.heatmap_threshold,
+        presence=calibration.presence_threshold,
+        **({} if detector is None else {"sounding": detector.sounding.threshold}),
+    )
 
 
 def check_tasks(options: AnalyzeOptions, *, manifest: Manifest) -> None:

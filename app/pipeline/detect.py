@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.float32]
 UNTRACKED = 0
 """`track_id` of a detection before a tracker has seen it."""
 
-_LEAST_HEAT, _MOST_HEAT = 0.001, 0.999
+_LEAST, _MOST = 0.001, 0.999  # of the overlap, as `Sounding` has it
 
 
 def detect(bundle: Bundle, tokens: Floats, heatmap: Floats | None) -> tuple[tuple[Detection, ...], ...]:
@@ -36,8 +36,9 @@ def detect(bundle: Bundle, tokens: Floats, heatmap: Floats | None) -> tuple[tupl
     found = []
     for row in range(len(tokens)):
         kept = _kept(boxes[row], scores[row], detector)
-        heat = None if heatmap is None else mean_heat(boxes[row, kept], heatmap[row])
-        sounding = np.zeros(len(kept)) if heat is None else sounding_of(heat, detector.sounding)
+        sounding = np.zeros(len(kept))
+        if heatmap is not None:
+            sounding = sounding_of(heat_overlap(boxes[row, kept], heatmap[row]), detector.sounding)
         found.append(
             tuple(
                 Detection(tuple(box), detector.labels[label], score, probability, UNTRACKED)
@@ -53,28 +54,31 @@ def detect(bundle: Bundle, tokens: Floats, heatmap: Floats | None) -> tuple[tupl
     return tuple(found)
 
 
-def mean_heat(boxes: Floats, heatmap: Floats) -> npt.NDArray[np.float64]:
-    """The mean of a heatmap inside each box; a cell that is partly inside counts by that part.
+def heat_overlap(boxes: Floats, heatmap: Floats) -> npt.NDArray[np.float64]:
+    """How far each box and a heatmap cover each other: the IoU of a box and of heat, which may be partial.
+
+    A cell that is partly inside a box counts by that part.
 
     Args:
         boxes: (M, 4), x0, y0, x1, y1 as fractions of the frame, each with an area above 0.
         heatmap: (rows, columns) in [0, 1].
 
     Returns:
-        (M,) in [0, 1].
+        (M,) in [0, 1]: 1 for a box that holds all heat and nothing else, 0 for one without any.
     """
     rows, columns = heatmap.shape
     across = _overlap(boxes[:, 0], boxes[:, 2], columns)
     down = _overlap(boxes[:, 1], boxes[:, 3], rows)
-    heat = np.einsum("mr,rc,mc->m", down, heatmap.astype(np.float64), across)
-    mean: npt.NDArray[np.float64] = heat / (down.sum(axis=1) * across.sum(axis=1))
-    return mean
+    inside = np.einsum("mr,rc,mc->m", down, heatmap.astype(np.float64), across)
+    area = down.sum(axis=1) * across.sum(axis=1)
+    overlap: npt.NDArray[np.float64] = inside / (area + heatmap.sum(dtype=np.float64) / heatmap.size - inside)
+    return overlap
 
 
-def sounding_of(heat: npt.NDArray[np.float64], sounding: Sounding) -> npt.NDArray[np.float64]:
-    """Probability (M,) in [0, 1] that a box with that mean heat (M,) sounds, as `Sounding` defines it."""
-    heat = np.clip(heat, _LEAST_HEAT, _MOST_HEAT)
-    logit = sounding.scale * np.log(heat / (1 - heat)) + sounding.offset
+def sounding_of(overlap: npt.NDArray[np.float64], sounding: Sounding) -> npt.NDArray[np.float64]:
+    """Probability (M,) in [0, 1] that a box with that overlap (M,) sounds, as `Sounding` defines it."""
+    overlap = np.clip(overlap, _LEAST, _MOST)
+    logit = sounding.scale * np.log(overlap / (1 - overlap)) + sounding.offset
     probability: npt.NDArray[np.float64] = 0.5 * (1 + np.tanh(logit / 2))  # the sigmoid, without overflow
     return probability
 

@@ -5,7 +5,7 @@ import pytest
 
 from app.errors import BundleError
 from app.inference.manifest import Sounding
-from app.pipeline.detect import detect, mean_heat, sounding_of
+from app.pipeline.detect import detect, heat_overlap, sounding_of
 
 
 def _tokens(*cells: tuple[int, int, float]) -> np.ndarray:
@@ -62,27 +62,38 @@ def test_a_bundle_that_does_not_detect_is_refused(tiny_bundle):
 
 
 def test_cells_count_by_the_part_that_lies_in_the_box():
-    heatmap = np.array([[0.0, 1.0], [0.5, 0.25]], np.float32)
+    heatmap = np.array([[0.0, 1.0], [0.5, 0.25]], np.float32)  # 0.4375 of a frame of heat
     boxes = np.array(
         [[0, 0, 1, 1], [0.25, 0, 0.75, 0.5], [0.4, 0.4, 0.5, 0.6], [0.5, 0.25, 0.6, 1.0]], np.float32
     )
-    expected = [0.4375, 0.5, 0.25, (0.25 * 1.0 + 0.5 * 0.25) / 0.75]
-    np.testing.assert_allclose(mean_heat(boxes, heatmap), expected, rtol=1e-6)
+    inside = np.array([0.4375, 0.125, 0.005, 0.1 * (0.25 * 1.0 + 0.5 * 0.25)])
+    area = np.array([1, 0.25, 0.02, 0.075])
+    np.testing.assert_allclose(heat_overlap(boxes, heatmap), inside / (area + 0.4375 - inside), rtol=1e-5)
 
 
-def test_the_mean_agrees_with_fine_sampling_on_a_grid_that_is_not_square():
+def test_the_overlap_agrees_with_fine_sampling_on_a_grid_that_is_not_square():
     rng = np.random.default_rng(0)
     heatmap = rng.random((3, 5)).astype(np.float32)
-    corners = np.sort(rng.random((20, 2, 2)), axis=1).reshape(20, 4).astype(np.float32)
-    sampled = []
-    for x0, y0, x1, y1 in corners:
-        x, y = (low + (np.arange(400) + 0.5) / 400 * (high - low) for low, high in ((x0, x1), (y0, y1)))
-        sampled.append(heatmap[np.ix_((y * 3).astype(int), (x * 5).astype(int))].mean())
-    np.testing.assert_allclose(mean_heat(corners, heatmap), sampled, atol=5e-3)
+    fine = heatmap.repeat(200, axis=0).repeat(120, axis=1)  # 600 x 600
+    for x0, y0, x1, y1 in np.sort(rng.integers(0, 600, (20, 2, 2)), axis=1).reshape(20, 4):
+        if x0 == x1 or y0 == y1:
+            continue
+        box = np.zeros_like(fine)
+        box[y0:y1, x0:x1] = 1
+        soft = (box * fine).sum() / (box + fine - box * fine).sum()
+        corners = np.array([[x0, y0, x1, y1]], np.float32) / 600
+        np.testing.assert_allclose(heat_overlap(corners, heatmap), [soft], rtol=1e-4)
+
+
+def test_the_box_of_the_source_covers_the_heat_more_than_a_part_or_the_whole_frame_does():
+    heatmap = np.zeros((4, 4), np.float32)
+    heatmap[1:3, 1:3] = 1
+    boxes = np.array([[0.25, 0.25, 0.75, 0.75], [0.25, 0.25, 0.5, 0.5], [0, 0, 1, 1]], np.float32)
+    np.testing.assert_allclose(heat_overlap(boxes, heatmap), [1, 0.25, 0.25])
 
 
 def test_no_box_has_no_heat():
-    assert mean_heat(np.zeros((0, 4), np.float32), np.ones((4, 4), np.float32)).shape == (0,)
+    assert heat_overlap(np.zeros((0, 4), np.float32), np.ones((4, 4), np.float32)).shape == (0,)
 
 
 def test_sounding_is_the_calibrated_heat():

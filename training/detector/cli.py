@@ -1,0 +1,54 @@
+"""`earsight-train add-detector` and `earsight-train keep-detector`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.methods.command import explained
+
+adding = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+keeping = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+CheckpointFile = Annotated[
+    Path, typer.Argument(metavar="CKPT", exists=True, dir_okay=False, help="Of `earsight-train avdet`.")
+]
+
+
+@adding.command()
+def add(
+    checkpoint: CheckpointFile,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The new bundle, called like it.")],
+    bundle: Annotated[str, typer.Option(metavar="NAME", help="Bundle that it is made from.")] = "default",
+    bundle_version: Annotated[str, typer.Option(help="Version of the new bundle.")] = "0.1.0",
+    licence: Annotated[str, typer.Option(help="Of the detector's weights.")] = "not stated",
+    training_data: Annotated[
+        list[str] | None, typer.Option(help="A source of the detector's data and the licence.")
+    ] = None,
+) -> None:
+    """Make a bundle that detects, from one that does not or that has another detector."""
+    with explained():
+        from app.inference.bundle import find_bundle
+        from app.settings import Settings
+        from training.detector.adding import add_detector
+        from training.trained import Description
+
+        stated = tuple(training_data or ("not stated",))
+        described = Description(out.resolve().name, bundle_version, licence, stated)
+        source = find_bundle(bundle, Settings().inference)
+        written = add_detector(source, checkpoint, out, description=described)
+    assert written.detector is not None
+    typer.echo(f"Bundle {written.name} {written.version} in {out}: {len(written.detector.labels)} classes")
+
+
+@keeping.command()
+def keep(checkpoint: CheckpointFile) -> None:
+    """Make a detector that of the default bundle; `earsight-train export` then builds it."""
+    with explained():
+        from training.detector.shipped import ABOUT, WEIGHTS, keep
+        from training.methods.avdet.loading import load_detector
+
+        keep(load_detector(checkpoint))
+    typer.echo(f"{WEIGHTS}\n{ABOUT}")

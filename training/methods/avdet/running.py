@@ -1,0 +1,90 @@
+"""From caches to a trained detector: all three steps of AVDet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from training.cache.index import CacheError
+from training.cache.reading import open_cache
+from training.evaluation.sounds import Localizer
+from training.loop.fitting import Fitted, RunOptions, fit
+from training.loop.loading import TrainingData
+from training.loop.seeding import seed_all
+from training.methods.avdet.config import AvdetConfig
+from training.methods.avdet.module import Avdet, BoxedFrames
+from training.methods.avdet.preparing import Lessons, prepare
+from training.methods.localiser import Widths
+from training.methods.moments import as_it_is
+from training.methods.running import fitting_batch, widths_of
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to train, and on what.
+
+    Attributes:
+        config: see there.
+        caches: directories; the splits train and val of them are used, test never.
+        localize: gives the heatmaps.
+        run: how.
+        shuffled_audio, shuffled_labels: the controls, see `preparing.prepare`.
+    """
+
+    config: AvdetConfig
+    caches: tuple[Path, ...]
+    localize: Localizer
+    run: RunOptions
+    shuffled_audio: bool = False
+    shuffled_labels: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """How a run ended, and what it was trained on."""
+
+    fitted: Fitted
+    lessons: Lessons
+
+
+def train(request: Request, *, say: Callable[[str], None] = typer.echo) -> Trained:
+    """Train a detector.
+
+    Raises:
+        CacheError: a cache cannot be read, has no training or validation part, or gives too few boxes.
+        LoopError: see `training.loop.fitting.fit`.
+    """
+    config, run = request.config, request.run
+    lessons, widths = _lessons(request, say)
+    seed_all(run.seed)
+    module = Avdet(config, widths, lessons.names)
+    module.inputs.load_state_dict(lessons.inputs.state_dict())
+    batch = fitting_batch(config.batch, len(lessons.train["seen"]))
+    data = TrainingData(BoxedFrames(lessons.train), BoxedFrames(lessons.val), batch, collate=as_it_is)
+    return Trained(fit(module, data, run, say=say), lessons)
+
+
+def _lessons(request: Request, say: Callable[[str], None]) -> tuple[Lessons, Widths]:
+    cache = open_cache(*request.caches)
+    train_part, val_part = cache.split("train"), cache.split("val")
+    for name, part in (("training", train_part), ("validation", val_part)):
+        if not len(part):
+            raise CacheError(
+                f"{', '.join(map(str, request.caches))} hold no {name} examples: add a cache that does"
+            )
+    seed_all(request.run.seed)
+    widths = widths_of(cache)
+    lessons = prepare(
+        train_part,
+        val_part,
+        request.localize,
+        request.config,
+        widths,
+        shuffled_audio=request.run.seed if request.shuffled_audio else None,
+        shuffled_labels=request.shuffled_labels,
+        say=say,
+    )
+    return lessons, widths

@@ -1,0 +1,98 @@
+"""What a trial of detectors measures on: one frame of each example whose things are marked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from training.cache.index import CacheError
+from training.cache.reading import Cache
+from training.evaluation.sounds import Localizer
+from training.methods.avdet.evidence import Things, listed
+from training.methods.moments import AUDIBLE
+
+_BATCH = 32
+_ARRAYS = ("tokens", "class_map", "events", "embedding", "judged", "boxes", "box_sounding")
+
+
+@dataclass(frozen=True, slots=True)
+class BoxedGallery:
+    """N frames and the things in them.
+
+    Attributes:
+        name: of the cache's directory.
+        tokens: (N, G, G, Dv) in half precision.
+        heat: (N, G, G) in [0, 1] of a localiser that hears their sound; dark without any.
+        audible: (N,) bool, whether there is something to hear.
+        groups: (N,) number of the video or scene that each is from: the unit of resampling.
+        things: what is marked; `frame` counts along N.
+    """
+
+    name: str
+    tokens: Tensor
+    heat: np.ndarray
+    audible: np.ndarray
+    groups: np.ndarray
+    things: Things
+
+    def __len__(self) -> int:
+        return len(self.heat)
+
+    @property
+    def sounding(self) -> Things:
+        """Those of the things that make the sound."""
+        things, kept = self.things, self.things.sounding
+        names = tuple(name for name, keep in zip(things.label, kept, strict=True) if keep)
+        return Things(things.frame[kept], things.box[kept], names, things.sounding[kept])
+
+
+def boxed_gallery(cache: Cache, name: str, localize: Localizer) -> BoxedGallery:
+    """Of each example the judged frame in the middle.
+
+    Raises CacheError: nothing is judged, or the cache lacks class maps or boxes.
+    """
+    if "class_map" not in cache.fields:
+        raise CacheError(f"{name} has no class maps: make it anew with --fields class_map")
+    frames: list[dict[str, Tensor]] = []
+    things: list[tuple[int, np.ndarray, str, bool]] = []
+    groups: list[str] = []
+    for index in range(len(cache)):
+        record = cache.record(index)
+        if not record.judged:
+            continue
+        middle = record.judged[len(record.judged) // 2]
+        arrays = cache.arrays(index, _ARRAYS)
+        for number, label in enumerate(record.things):
+            box = arrays["boxes"][middle, number].numpy()
+            if not np.isnan(box).any():
+                sounds = bool(arrays["box_sounding"][middle, number])
+                things.append((len(frames), box.copy(), label, sounds))
+        frames.append(
+            {
+                key: (arrays[key][0] if key in ("tokens", "class_map") else arrays[key])[middle].clone()
+                for key in _ARRAYS[:4]
+            }
+        )
+        groups.append(record.facts.group or record.facts.scene or record.facts.id)
+    if not frames:
+        raise CacheError(f"{name} has no frame whose things are marked")
+    stacked = {key: torch.stack([frame[key] for frame in frames]) for key in frames[0]}
+    return BoxedGallery(
+        name,
+        stacked["tokens"],
+        _heat(stacked, localize),
+        (stacked["events"].amax(1) >= AUDIBLE).numpy(),
+        np.unique(groups, return_inverse=True)[1],
+        listed(things),
+    )
+
+
+def _heat(frames: dict[str, Tensor], localize: Localizer) -> np.ndarray:
+    parts = []
+    for rows in torch.arange(len(frames["tokens"])).split(_BATCH):
+        given = [frames[key][rows].float().numpy() for key in ("tokens", "class_map", "events", "embedding")]
+        parts.append(localize(*given)[0])
+    return np.concatenate(parts)

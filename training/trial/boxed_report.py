@@ -1,0 +1,204 @@
+"""What a trial of detectors says: average precision with intervals, and how its classes fit kinds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torchmetrics.functional.clustering import adjusted_rand_score, normalized_mutual_info_score
+
+from training.evaluation.tables import NOTHING, Table, cell, number
+from training.methods.avdet.calibration import match
+from training.methods.avdet.evidence import Things
+from training.methods.avdet.module import Found
+from training.methods.avdet.naming import majority_names, matched_names
+from training.metrics.detection import TAUS, Boxes, mean_ap, ranked_hits
+from training.metrics.intervals import Estimate, bootstrap_each
+from training.trial.boxed import BoxedGallery
+from training.trial.boxed_arms import TRAINED, BoxedArm
+
+_MAIN = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class BoxedRow:
+    """Class-agnostic AP in percent, means over the seeds.
+
+    Attributes:
+        every: at IoU 0.5 against all marked things; its interval draws scenes or videos.
+        seeds: the same under each seed.
+        at_30, over_taus: at IoU 0.3, and the mean over 0.50 to 0.95.
+        sounding: at IoU 0.5 against what makes the sound; None where nothing does.
+        ahead: TRAINED minus this row, `every`; None for TRAINED itself.
+    """
+
+    name: str
+    every: Estimate
+    seeds: tuple[float, ...]
+    at_30: float
+    over_taus: float
+    sounding: Estimate | None
+    ahead: Estimate | None
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How well the classes of detections that hit a thing tell its kind; percent, means over the seeds.
+
+    Attributes:
+        hits: how many there are.
+        nmi, ari, purity: of classes against kinds.
+        one_to_one, many_to_one: mean AP at IoU 0.5 over the kinds, with one class a kind (Hungarian method),
+            or each class called like most of it, both found on validation data.
+    """
+
+    hits: int
+    nmi: float
+    ari: float
+    purity: float
+    one_to_one: float
+    many_to_one: float
+
+
+@dataclass(frozen=True, slots=True)
+class BoxedReport:
+    name: str
+    n: int
+    n_things: int
+    rows: tuple[BoxedRow, ...]
+    naming: Naming | None
+
+
+def report_on(
+    gallery: BoxedGallery, arms: Sequence[BoxedArm], *, val: Sequence[tuple[Found, Things]] = ()
+) -> BoxedReport:
+    """Figures of all arms. With what each seed found among the marked things of validation frames also
+    `Naming`, if kinds are the same there and here."""
+    trained = next(arm for arm in arms if arm.name == TRAINED)
+    rows = tuple(_row(arm, trained, gallery) for arm in arms)
+    kinds = set(gallery.things.label) & {name for _, things in val for name in things.label}
+    naming = _naming(trained, gallery, val) if kinds else None
+    return BoxedReport(gallery.name, len(gallery), len(gallery.things.frame), rows, naming)
+
+
+def tables(report: BoxedReport) -> list[Table]:
+    """The report for terminal and docs."""
+    header = ("boxes", "AP50", "each seed", "AP30", "AP50:95", "AP50, sounding", "AVDet is ahead by")
+    body = tuple(
+        (
+            row.name,
+            cell(row.every),
+            " ".join(f"{value:.1f}" for value in row.seeds) if len(row.seeds) > 1 else NOTHING,
+            number(row.at_30),
+            number(row.over_taus),
+            NOTHING if row.sounding is None else cell(row.sounding),
+            NOTHING
+            if row.ahead is None
+            else f"{row.ahead.value:.1f} [{row.ahead.low:.1f}, {row.ahead.high:.1f}]",
+        )
+        for row in report.rows
+    )
+    title = f"{report.name}: {report.n} frames, {report.n_things} things; class-agnostic, percent"
+    drawn = [Table(title, header, body)]
+    if report.naming is not None:
+        columns = ("hits", "NMI", "ARI", "purity", "mAP50, one class a kind", "mAP50, many to one")
+        named = report.naming
+        values = (named.nmi, named.ari, named.purity, named.one_to_one, named.many_to_one)
+        line = (str(named.hits), *map(number, values))
+        drawn.append(Table(f"{report.name}: classes against kinds; percent", columns, (line,)))
+    return drawn
+
+
+def write_json(path: Path, reports: Sequence[BoxedReport], about: dict[str, Any]) -> None:
+    """All figures, with what they were made with."""
+    content = {"about": about, "galleries": [asdict(report) for report in reports]}
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _row(arm: BoxedArm, trained: BoxedArm, gallery: BoxedGallery) -> BoxedRow:
+    seeds, every, ahead = _estimates(arm, trained, gallery, gallery.things)
+    sounding = None
+    if len(gallery.sounding.frame):
+        _, sounding, _ = _estimates(arm, trained, gallery, gallery.sounding)
+    at = {tau: _mean_ap_at(arm, gallery, tau) for tau in (0.3, *TAUS)}
+    return BoxedRow(
+        arm.name,
+        every,
+        seeds,
+        at[0.3],
+        float(np.mean([at[tau] for tau in TAUS])),
+        sounding,
+        None if arm.name == trained.name else ahead,
+    )
+
+
+def _estimates(
+    arm: BoxedArm, trained: BoxedArm, gallery: BoxedGallery, things: Things
+) -> tuple[tuple[float, ...], Estimate, Estimate]:
+    mine, theirs = ([_hits(found, gallery, things, _MAIN) for found in one.found] for one in (arm, trained))
+
+    def both(rows: np.ndarray) -> tuple[float, float]:
+        times = np.bincount(rows, minlength=len(gallery))
+        own = float(np.mean([hits.ap(times) for hits in mine]))
+        return 100 * own, 100 * (float(np.mean([hits.ap(times) for hits in theirs])) - own)
+
+    every, ahead = bootstrap_each(both, len(gallery), groups=gallery.groups)
+    return tuple(100 * hits.ap() for hits in mine), every, ahead
+
+
+def _mean_ap_at(arm: BoxedArm, gallery: BoxedGallery, tau: float) -> float:
+    return 100 * float(np.mean([_hits(found, gallery, gallery.things, tau).ap() for found in arm.found]))
+
+
+def _hits(found: Found, gallery: BoxedGallery, things: Things, tau: float) -> Any:
+    return ranked_hits(
+        _as_boxes(found.frame, found.box),
+        found.score,
+        _as_boxes(things.frame, things.box),
+        n_images=len(gallery),
+        tau=tau,
+    )
+
+
+def _as_boxes(frames: np.ndarray, boxes: np.ndarray, labels: np.ndarray | None = None) -> Boxes:
+    kinds = np.zeros(len(frames), np.intp) if labels is None else labels.astype(np.intp)
+    return Boxes(frames.astype(np.intp), kinds, boxes.astype(np.float64))
+
+
+def _naming(trained: BoxedArm, gallery: BoxedGallery, val: Sequence[tuple[Found, Things]]) -> Naming:
+    parts = [
+        _naming_of(found, gallery.things, seen, known)
+        for found, (seen, known) in zip(trained.found, val, strict=True)
+    ]
+    mean = np.mean(np.array([part[1:] for part in parts]), axis=0)
+    return Naming(round(np.mean([part[0] for part in parts])), *(100 * float(value) for value in mean))
+
+
+def _naming_of(found: Found, things: Things, seen: Found, known: Things) -> tuple[float, ...]:
+    """Hits, NMI, ARI, purity and the two mean APs of one seed; names come from `seen` among `known`."""
+    classes, kinds = _pairs(seen, known)
+    n_classes = int(max(seen.label.max(initial=0), found.label.max(initial=0))) + 1
+    listed = sorted(set(things.label))
+    truth = _as_boxes(things.frame, things.box, np.array([listed.index(name) for name in things.label]))
+    aps = []
+    for names in (matched_names(classes, kinds, n_clusters=n_classes), majority_names(classes, kinds)):
+        called = [names.get(int(label), "") for label in found.label]
+        labels = np.array([listed.index(name) if name in listed else -1 for name in called])
+        aps.append(mean_ap(_as_boxes(found.frame, found.box, labels), found.score, truth))
+    hit, kind = _pairs(found, things)
+    a, b = torch.from_numpy(hit), torch.tensor([listed.index(name) for name in kind])
+    own = majority_names(hit, kind)
+    purity = float(np.mean([own[int(one)] == name for one, name in zip(hit, kind, strict=True)]))
+    scores = (float(normalized_mutual_info_score(a, b)), float(adjusted_rand_score(a, b)), purity)
+    return (len(hit), *scores, *aps)
+
+
+def _pairs(found: Found, things: Things) -> tuple[np.ndarray, list[str]]:
+    """Class and kind of every detection that takes a thing."""
+    taken = match(found.frame, found.box, found.score, things.frame, things.box)
+    return found.label[taken >= 0], [things.label[index] for index in taken[taken >= 0]]
