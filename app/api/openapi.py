@@ -116,7 +116,9 @@ def add_problem_schema(app: FastAPI) -> None:
 def _result_content() -> dict[str, Any]:
     content: dict[str, Any] = {entry.media_type: {"schema": _BINARY} for entry in FORMATS.values()}
     content[FORMATS["json"].media_type] = {"example": RESULT_EXAMPLE}
-    content[FORMATS["ndjson"].media_type] = {"schema": {"type": "string"}}
+    for name in ("ndjson", "vtt"):
+        content[FORMATS[name].media_type] = {"schema": {"type": "string"}}
+    content[FORMATS["coco"].media_type] = {"schema": {"type": "object"}}
     return content
 
 

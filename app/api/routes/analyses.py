@@ -32,7 +32,7 @@ AnalysisWorkspace = Annotated[Workspace, Depends(open_workspace)]
 
 _OPTIONS = frozenset(AnalysisOptions.model_fields)
 _MEDIA_TYPES = {name: entry.media_type for name, entry in FORMATS.items()}
-_ATTACHED = frozenset({"npz", "overlay"})  # what a browser should save rather than show
+_ATTACHED = frozenset({"npz", "overlay", "coco"})  # what a browser should save rather than show
 
 
 @router.post(
