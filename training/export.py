@@ -1,4 +1,4 @@
-"""Networks to a bundle: three ONNX graphs in the wanted precision, and the manifest."""
+"""Networks to a bundle: an ONNX graph of each, in the wanted precision, and the manifest."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import onnx
 import torch
@@ -15,9 +16,12 @@ from torch import Tensor, nn
 from app.inference.manifest import MANIFEST, Manifest, Precision, write_manifest
 from training.encoders.visual import FRAME_SIZE, load_visual
 from training.encoders.yamnet import WINDOW_SAMPLES, load_yamnet
-from training.manifest import CONFIGS, build_manifest
+from training.manifest import CONFIGS, DETECT, build_manifest
 from training.onnx_graph import to_onnx
 from training.precision import store_as_half, to_half, to_int8
+
+if TYPE_CHECKING:
+    from training.methods.avdet.module import Avdet
 
 _BATCH = 2  # of the examples; any but 1, which tracing would take for a constant
 _SPECTROGRAM = "log_mel."  # its constants need all their digits: quiet bands lie 1e5 below loud ones
@@ -25,19 +29,21 @@ _SPECTROGRAM = "log_mel."  # its constants need all their digits: quiet bands li
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """What a bundle is made of; the shapes are those of `app.inference.bundle`."""
+    """What a bundle is made of; the shapes are those of `app.inference.bundle`. Not every bundle detects."""
 
     visual: nn.Module
     audio: nn.Module
     localize: nn.Module
+    detect: Avdet | None = None
 
 
 def load_networks() -> Networks:
-    """The published encoders and the committed head. Raises WeightsMissing."""
-    # The head is a room of its own: the encoders can be exported and tested without it.
+    """The published encoders and the committed heads. Raises WeightsMissing."""
+    # The heads are rooms of their own: the encoders can be exported and tested without them.
+    from training.detector.shipped import load_shipped
     from training.guided.localizer import load_localizer
 
-    return Networks(load_visual(), load_yamnet(), load_localizer())
+    return Networks(load_visual(), load_yamnet(), load_localizer(), load_shipped())
 
 
 def export_bundle(
@@ -57,8 +63,8 @@ def export_bundle(
 
     Args:
         out: directory of the bundle; made if need be.
-        precision: of the visual encoder. Audio encoder and head are small and always compute in float32.
-        networks: the published encoders and the committed head by default.
+        precision: of the visual encoder. Audio encoder and heads are small and always compute in float32.
+        networks: the published encoders and the committed heads by default.
         name, configs: which configuration to use, see `training.manifest`.
         describe: makes the manifest of the graphs in a directory; None does so from the configuration.
         say: called with one line of progress.
@@ -67,6 +73,7 @@ def export_bundle(
         WeightsMissing: run `earsight-train fetch-weights` first.
     """
     out.mkdir(parents=True, exist_ok=True)
+    (out / f"{DETECT}.onnx").unlink(missing_ok=True)  # of an earlier export, which may have had a detector
     for role, graph in build_graphs(networks or load_networks(), precision):
         path = out / f"{role}.onnx"
         _write(path, graph.SerializeToString(deterministic=True))
@@ -97,6 +104,10 @@ def build_graphs(networks: Networks, precision: Precision) -> Iterator[tuple[str
     yield "visual", reduce_visual(visual_graph(networks.visual), precision)
     yield "audio", reduce_audio(audio_graph(networks.audio), precision)
     yield "localize", localize_graph(networks)
+    if networks.detect is not None:
+        from training.detector.graph import detect_graph
+
+        yield DETECT, detect_graph(networks.detect)
 
 
 def visual_graph(network: nn.Module) -> onnx.ModelProto:

@@ -14,6 +14,7 @@ from onnx import ValueInfoProto, helper
 from app.inference.manifest import (
     AudioSpec,
     Calibration,
+    Detector,
     Events,
     GraphFile,
     Manifest,
@@ -29,6 +30,7 @@ from training.onnx_graph import OPSET, precision_of
 
 CONFIGS = Path(__file__).with_name("configs")
 ROLES = ("visual", "audio", "localize")
+DETECT = "detect"  # a graph that a bundle may have beside those, and its task
 SAMPLE_RATE_HZ = 16_000  # of YAMNet
 _ENCODERS = (DINOV2, EFFICIENTNET_LITE2, YAMNET)
 
@@ -45,11 +47,14 @@ def build_manifest(directory: Path, *, name: str = "default", configs: Path = CO
         ValueError: a graph is not one of ours, or the configuration does not fit it.
     """
     config = tomllib.loads((configs / f"{name}.toml").read_text(encoding="utf-8"))
+    detects = (directory / f"{DETECT}.onnx").exists()
+    heads = [config["head"], *([config["detector_head"]] if detects else [])]
     return fill_manifest(
         directory,
         config,
-        weights=(*map(provenance, _ENCODERS), Weights(**config["head"])),
+        weights=(*map(provenance, _ENCODERS), *(Weights(**head) for head in heads)),
         metrics=_metrics(configs / f"{name}_metrics.json"),
+        detector=_detector() if detects else None,
     )
 
 
@@ -59,12 +64,15 @@ def fill_manifest(
     *,
     weights: tuple[Weights, ...],
     metrics: tuple[Metric, ...] = (),
+    detector: Detector | None = None,
 ) -> Manifest:
     """A manifest of the graphs in `directory` with what a configuration, of the form of the files in
-    `configs`, says about them, and where their weights are from. Raises as `build_manifest` does.
+    `configs`, says about them, and where their weights are from. With a detector there is its graph, too.
+    Raises as `build_manifest` does.
     """
-    files = tuple(describe_graph(directory / f"{role}.onnx", role=role) for role in ROLES)
-    visual, audio, _ = files
+    roles = ROLES if detector is None else (*ROLES, DETECT)
+    files = tuple(describe_graph(directory / f"{role}.onnx", role=role) for role in roles)
+    visual, audio = files[:2]
     sampling = config["sampling"]
     return Manifest(
         schema="earsight.bundle/1",
@@ -72,7 +80,7 @@ def fill_manifest(
         version=config["version"],
         created=config["created"],
         licence=config["licence"],
-        tasks=config["tasks"],
+        tasks=("localize",) if detector is None else ("localize", DETECT),
         weights=weights,
         training_data=config["training_data"],
         training_command=config["training_command"],
@@ -88,6 +96,7 @@ def fill_manifest(
         ),
         events=Events(labels=EVENT_NAMES, thresholds=_thresholds()),
         calibration=Calibration(**config["calibration"]),
+        detector=detector,
         metrics=metrics,
         files=files,
     )
@@ -139,6 +148,13 @@ def provenance(weights: PublishedWeights) -> Weights:
         sha256=weights.sha256,
         note=weights.note,
     )
+
+
+def _detector() -> Detector:
+    """What is to be said of the committed detector."""
+    from training.detector.shipped import described, load_shipped
+
+    return described(load_shipped())
 
 
 def _metrics(path: Path) -> tuple[Metric, ...]:

@@ -133,7 +133,6 @@ def _manifest(directory: Path, checkpoint: Checkpoint, path: Path, description: 
         "version": description.version,
         "created": datetime.datetime.now(tz=datetime.UTC).date(),
         "licence": description.licence,
-        "tasks": ["localize"],
         "training_command": f"earsight-train {checkpoint.method} {values}",
         "training_data": list(description.training_data),
         "encoders": {

@@ -1,5 +1,3 @@
-import dataclasses
-
 import numpy as np
 import onnxruntime
 import pytest
@@ -54,8 +52,8 @@ class TinyHead(nn.Module):
 def networks() -> Networks:
     torch.manual_seed(0)
     made = Networks(TinyVisual(), TinyAudio(), TinyHead())
-    for field in dataclasses.fields(made):
-        getattr(made, field.name).eval().requires_grad_(False)
+    for network in (made.visual, made.audio, made.localize):
+        network.eval().requires_grad_(False)
     return made
 
 

@@ -1,4 +1,4 @@
-"""The five commands of docs/training.md, run as they are written on a few seconds of video."""
+"""The commands of docs/training.md, run as they are written on a few seconds of video."""
 
 import os
 import shlex
@@ -18,13 +18,10 @@ N_CLIPS = 4
 CLIP_S = 1.5
 
 
-def five_commands():
-    block = (
-        PAGE.read_text(encoding="utf-8").partition("<!-- five: begin -->")[2].partition("<!-- five: end")[0]
-    )
-    lines = [line for line in block.splitlines() if line and not line.startswith("```")]
-    assert len(lines) == 5
-    return lines
+def commands_of(name):
+    page = PAGE.read_text(encoding="utf-8")
+    block = page.partition(f"<!-- {name}: begin -->")[2].partition(f"<!-- {name}: end")[0]
+    return [line for line in block.splitlines() if line and not line.startswith("```")]
 
 
 @pytest.fixture
@@ -51,7 +48,21 @@ def copy_piece(path, *, start_s):
 @pytest.mark.weights
 def test_from_a_folder_of_videos_to_a_served_bundle(videos, tmp_path, published):
     published(DINOV2)
-    *steps, serve = five_commands()
+    assert len(commands_of("five")) == 5
+    answer = served("five", videos, tmp_path, task="localize")
+    assert answer["model"]["name"] == "mine"
+    assert len(answer["frames"]) >= 2
+
+
+def test_from_a_folder_of_videos_to_a_bundle_that_detects(videos, tmp_path):
+    answer = served("detector", videos, tmp_path, task="detect")
+    assert answer["model"]["name"] == "mine"
+    assert all("detections" in frame for frame in answer["frames"])
+
+
+def served(block, videos, tmp_path, *, task):
+    """What the service that the commands start says of one of the videos."""
+    *steps, serve = commands_of(block)
     scripts = Path(sys.executable).parent
     environment = {**os.environ, "OMP_NUM_THREADS": "2"}
     for step in steps:
@@ -72,9 +83,8 @@ def test_from_a_folder_of_videos_to_a_served_bundle(videos, tmp_path, published)
     server = ServerProcess(tmp_path / "scratch", settings)
     try:
         with server.client() as client, (videos / "piece0.mp4").open("rb") as clip:
-            answer = client.post("/v1/localize", files={"file": clip}, data={"model": "mine"})
+            answer = client.post(f"/v1/{task}", files={"file": clip}, data={"model": "mine"})
     finally:
         server.close()
     assert answer.status_code == 200
-    assert answer.json()["model"]["name"] == "mine"
-    assert len(answer.json()["frames"]) >= 2
+    return answer.json()

@@ -45,7 +45,7 @@ def trained_detector(request: Request, *, say: Callable[[str], None]) -> Path:
         return out / BEST
     there = (out / LAST).exists()
     say(f"{out}{' (going on)' if there else ''}")
-    fitted = train(replace(request, run=replace(request.run, resume=out.exists())), say=say).fitted
+    fitted = train(replace(request, run=replace(request.run, resume=there)), say=say).fitted
     if fitted.outcome != "finished":
         raise KeyboardInterrupt
     (out / DONE).touch()

@@ -44,7 +44,13 @@ def trial(
         from training.methods.avdet.loading import load_detector
         from training.methods.avdet.running import Request
         from training.trial.boxed import boxed_gallery
-        from training.trial.boxed_arms import find, fixed_arms, learned_arms, trained_detector
+        from training.trial.boxed_arms import (
+            SHUFFLED_LABELS,
+            TRAINED,
+            fixed_arms,
+            learned_arms,
+            trained_detector,
+        )
         from training.trial.boxed_report import report_on, tables, write_json
 
         chosen = read_settings(AvdetConfig, config, settings, epochs=epochs)
@@ -69,9 +75,16 @@ def trial(
             [load_detector(trained_detector(request(seed, name), say=typer.echo)) for seed in range(seeds)]
             for name in ("trained", "audio", "labels")
         )
-        known = [(find(detector, val), val.things) for detector in trained]
+        known = [
+            arm for arm in learned_arms(val, trained, audio, labels) if arm.name in (TRAINED, SHUFFLED_LABELS)
+        ]
         reports = [
-            report_on(gallery, learned_arms(gallery, trained, audio, labels) + fixed_arms(gallery), val=known)
+            report_on(
+                gallery,
+                learned_arms(gallery, trained, audio, labels) + fixed_arms(gallery),
+                val=val,
+                known=known,
+            )
             for gallery in galleries
         ]
         drawn = [table for report in reports for table in tables(report)]

@@ -71,18 +71,24 @@ class BoxedReport:
     n: int
     n_things: int
     rows: tuple[BoxedRow, ...]
-    naming: Naming | None
+    naming: dict[str, Naming]
 
 
 def report_on(
-    gallery: BoxedGallery, arms: Sequence[BoxedArm], *, val: Sequence[tuple[Found, Things]] = ()
+    gallery: BoxedGallery, arms: Sequence[BoxedArm], *, val: BoxedGallery, known: Sequence[BoxedArm] = ()
 ) -> BoxedReport:
-    """Figures of all arms. With what each seed found among the marked things of validation frames also
-    `Naming`, if kinds are the same there and here."""
-    trained = next(arm for arm in arms if arm.name == TRAINED)
-    rows = tuple(_row(arm, trained, gallery) for arm in arms)
-    kinds = set(gallery.things.label) & {name for _, things in val for name in things.label}
-    naming = _naming(trained, gallery, val) if kinds else None
+    """Figures of all arms.
+
+    Args:
+        gallery: what is measured on.
+        arms: TRAINED among them.
+        val: validation frames, by which classes are named if their kinds are those of the gallery.
+        known: arms on those frames, under the names they have here; they get a `Naming`.
+    """
+    by_name = {arm.name: arm for arm in arms}
+    rows = tuple(_row(arm, by_name[TRAINED], gallery) for arm in arms)
+    same = set(gallery.things.label) & set(val.things.label)
+    naming = {arm.name: _naming(by_name[arm.name], arm, gallery, val) for arm in known if same}
     return BoxedReport(gallery.name, len(gallery), len(gallery.things.frame), rows, naming)
 
 
@@ -105,13 +111,16 @@ def tables(report: BoxedReport) -> list[Table]:
     )
     title = f"{report.name}: {report.n} frames, {report.n_things} things; class-agnostic, percent"
     drawn = [Table(title, header, body)]
-    if report.naming is not None:
-        columns = ("hits", "NMI", "ARI", "purity", "mAP50, one class a kind", "mAP50, many to one")
-        named = report.naming
-        values = (named.nmi, named.ari, named.purity, named.one_to_one, named.many_to_one)
-        line = (str(named.hits), *map(number, values))
-        drawn.append(Table(f"{report.name}: classes against kinds; percent", columns, (line,)))
+    if report.naming:
+        columns = ("boxes", "hits", "NMI", "ARI", "purity", "mAP50, one class a kind", "mAP50, many to one")
+        lines = tuple(_named_line(name, named) for name, named in report.naming.items())
+        drawn.append(Table(f"{report.name}: classes against kinds; percent", columns, lines))
     return drawn
+
+
+def _named_line(name: str, named: Naming) -> tuple[str, ...]:
+    values = (named.nmi, named.ari, named.purity, named.one_to_one, named.many_to_one)
+    return (name, str(named.hits), *map(number, values))
 
 
 def write_json(path: Path, reports: Sequence[BoxedReport], about: dict[str, Any]) -> None:
@@ -170,10 +179,10 @@ def _as_boxes(frames: np.ndarray, boxes: np.ndarray, labels: np.ndarray | None =
     return Boxes(frames.astype(np.intp), kinds, boxes.astype(np.float64))
 
 
-def _naming(trained: BoxedArm, gallery: BoxedGallery, val: Sequence[tuple[Found, Things]]) -> Naming:
+def _naming(arm: BoxedArm, known: BoxedArm, gallery: BoxedGallery, val: BoxedGallery) -> Naming:
     parts = [
-        _naming_of(found, gallery.things, seen, known)
-        for found, (seen, known) in zip(trained.found, val, strict=True)
+        _naming_of(found, gallery.things, seen, val.things)
+        for found, seen in zip(arm.found, known.found, strict=True)
     ]
     mean = np.mean(np.array([part[1:] for part in parts]), axis=0)
     return Naming(round(np.mean([part[0] for part in parts])), *(100 * float(value) for value in mean))

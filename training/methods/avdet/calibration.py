@@ -82,7 +82,8 @@ def fit_sounding(overlap: npt.NDArray[np.float64], sounding: npt.NDArray[np.bool
         return value
 
     optimizer.step(loss)  # type: ignore[arg-type]  # its stub wants a float
-    scale, offset = max(float(weights[0]), _FLATTEST), float(weights[1])
+    scale, offset = weights.detach().tolist()
+    scale = max(scale, _FLATTEST)
     probability = torch.sigmoid(scale * inputs + offset).numpy()
     # A box without any heat must stay silent.
     dark = 1 / (1 + np.exp(-(scale * np.log(_CLIP / (1 - _CLIP)) + offset)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -21,7 +21,9 @@ from training.methods.avdet.naming import names_of_clusters
 from training.methods.inputs import Standardised
 from training.methods.localiser import Widths
 
-_FEWEST = 40  # boxes to learn from
+_FEWEST = 8  # boxes to learn from
+_ENOUGH = 40  # marked frames to choose beta by
+_MEMBERS = 4  # samples that a cluster should have
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ def prepare(
     fit_inputs(inputs, train_part)
     val = gather(val_part, localize, inputs, views=False, title="localising, validation")
     train = gather(train_part, localize, inputs, shuffle_seed=shuffled_audio)
+    if not train.audible.any():
+        raise CacheError("nothing is heard in any training frame: add clips with sound")
     rule = _rule(config, train, val, say)
     boxes = torch.from_numpy(heat_boxes(train.heat.float().numpy(), rule))
     usable = (train.audible & ~boxes[train.plain].isnan().any(1)).nonzero()[:, 0]
@@ -82,12 +86,15 @@ def prepare(
             f"only {len(usable)} of {len(train)} training frames give a plausible box, {_FEWEST} are needed:"
             " add clips whose sources are in sight"
         )
-    clustering = _cluster(train, inputs, usable, config)
+    clusters = min(config.clusters, max(2, len(usable) // _MEMBERS))
+    if clusters < config.clusters:
+        say(f"note: {len(usable)} boxes to cluster, so {clusters} clusters instead of {config.clusters}")
+    clustering = _cluster(train, inputs, usable, replace(config, clusters=clusters))
     kept = clustering.kept(config.agreeing)
     chosen, label = usable[kept], clustering.label[kept]
     say(
         f"{len(train)} training frames: {len(usable)} with a plausible box, of which {len(chosen)} are kept,"
-        f" in {len(label.unique())} of {config.clusters} clusters; sound and sight agree on"
+        f" in {len(label.unique())} of {clusters} clusters; sound and sight agree on"
         f" {clustering.agreement:.0%}"
     )
     if len(chosen) < _FEWEST:
@@ -95,7 +102,7 @@ def prepare(
     marked, labels = _marked(val, inputs, clustering)
     everywhere = torch.full((len(train),), -1)
     everywhere[chosen] = label
-    names = names_of_clusters(everywhere, train.events, train.looks, marked, labels, clusters=config.clusters)
+    names = names_of_clusters(everywhere, train.events, train.looks, marked, labels, clusters=clusters)
     if shuffled_labels:
         label = label[torch.randperm(len(label))]
     return Lessons(
@@ -116,7 +123,7 @@ def _rule(config: AvdetConfig, train: Evidence, val: Evidence, say: Callable[[st
     if not beta:
         frames, truth = single_sources(val)
         beta = USUAL_BETA
-        if len(frames) >= _FEWEST:
+        if len(frames) >= _ENOUGH:
             beta, fit = best_beta(val.plain_heat[frames], truth)
             say(f"beta {beta:g}: mean IoU {fit:.3f} with {len(frames)} marked validation frames")
     return BoxRule(beta, config.smallest, config.largest, faintest)
@@ -174,6 +181,10 @@ def _judged(val: Evidence, rule: BoxRule) -> Moment:
     boxes = heat_boxes(val.plain_heat, rule)
     guessed = ~val.known.numpy() & ~np.isnan(boxes).any(1) & val.audible.numpy()
     chosen = val.known.numpy() | guessed
+    if not chosen.any():
+        raise CacheError(
+            "no validation frame is marked or gives a plausible box: add clips whose sources are in sight"
+        )
     things = val.things.of(chosen)
     most = max(1, int(np.bincount(things.frame, minlength=1).max(initial=0)))
     truth = torch.full((int(chosen.sum()), most, 4), torch.nan)
