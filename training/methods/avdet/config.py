@@ -17,7 +17,8 @@ class AvdetConfig:
         beta: a box goes around what is hotter than beta * max + (1 - beta) * mean of its map (the paper's
             form). 0 chooses it on the validation moments whose sources are marked, or takes 0.5 without any.
         smallest, largest: share of the frame that a box may take.
-        rejected: share of all moments, those with the weakest maxima, that give no box.
+        faintest: maximum that a map must reach to give a box. Maps are calibrated: from 0.5 on a source is in
+            sight more likely than not.
         clusters: K pseudo-classes; 1 to 3 times as many as kinds are expected (SeLaVi has 39 to 400).
         heads: clusterings made at once, the one whose audio and visual halves agree most being kept; 10 in
             SeLaVi (Asano et al., NeurIPS 2020).
@@ -39,7 +40,7 @@ class AvdetConfig:
     beta: Annotated[float, Field(ge=0, lt=1)] = 0.0
     smallest: Annotated[float, Field(ge=0, lt=1)] = 0.01
     largest: Annotated[float, Field(gt=0, le=1)] = 0.9
-    rejected: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    faintest: Annotated[float, Field(ge=0, lt=1)] = 0.5
     clusters: Annotated[int, Field(ge=2)] = 64
     heads: Annotated[int, Field(ge=1)] = 3
     rounds: Annotated[int, Field(ge=0)] = 2

@@ -78,7 +78,7 @@ def prepare(
     train = gather(train_part, localize, inputs, shuffle_seed=shuffled_audio)
     if not train.audible.any():
         raise CacheError("nothing is heard in any training frame: add clips with sound")
-    rule = _rule(config, train, val, say)
+    rule = _rule(config, val, say)
     boxes = torch.from_numpy(heat_boxes(train.heat.float().numpy(), rule))
     usable = (train.audible & ~boxes[train.plain].isnan().any(1)).nonzero()[:, 0]
     if len(usable) < _FEWEST:
@@ -117,8 +117,7 @@ def prepare(
     )
 
 
-def _rule(config: AvdetConfig, train: Evidence, val: Evidence, say: Callable[[str], None]) -> BoxRule:
-    faintest = float(np.quantile(train.plain_heat[train.audible.numpy()].max((1, 2)), config.rejected))
+def _rule(config: AvdetConfig, val: Evidence, say: Callable[[str], None]) -> BoxRule:
     beta = config.beta
     if not beta:
         frames, truth = single_sources(val)
@@ -126,7 +125,7 @@ def _rule(config: AvdetConfig, train: Evidence, val: Evidence, say: Callable[[st
         if len(frames) >= _ENOUGH:
             beta, fit = best_beta(val.plain_heat[frames], truth)
             say(f"beta {beta:g}: mean IoU {fit:.3f} with {len(frames)} marked validation frames")
-    return BoxRule(beta, config.smallest, config.largest, faintest)
+    return BoxRule(beta, config.smallest, config.largest, config.faintest)
 
 
 def single_sources(evidence: Evidence) -> tuple[Tensor, np.ndarray]:
