@@ -50,7 +50,7 @@ def graph_figures(bundle: Bundle, settings: Settings) -> list[Figure]:
         ),
     ]
     if "detect" in manifest.tasks:
-        taken = _milliseconds(lambda: bundle.detect(tokens)) / batch
+        taken = _milliseconds(lambda: bundle.detect(tokens, class_map)) / batch
         figures.append(Figure("detect graph", taken, "ms/frame", frames_on))
     return figures
 

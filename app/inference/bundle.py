@@ -47,7 +47,10 @@ GRAPHS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {"tokens": "float32", "class_map": "float32", "events": "float32", "embedding": "float32"},
         {"heatmap": "float32", "presence": "float32"},
     ),
-    "detect": ({"tokens": "float32"}, {"boxes": "float32", "scores": "float32", "labels": "int64"}),
+    "detect": (
+        {"tokens": "float32", "class_map": "float32"},
+        {"boxes": "float32", "scores": "float32", "labels": "int64"},
+    ),
 }
 
 
@@ -90,7 +93,7 @@ class Bundle:
         outputs = self.runners["localize"].run({spec.name: offered[spec.name] for spec in read})
         return outputs["heatmap"], outputs["presence"]
 
-    def detect(self, tokens: Floats) -> tuple[Floats, Floats, Integers]:
+    def detect(self, tokens: Floats, class_map: Floats) -> tuple[Floats, Floats, Integers]:
         """Find objects in frames encoded by `visual`; for a bundle that offers the task `detect`.
 
         Every frame has the same number of rows L. Of boxes that show the same object all but the best have
@@ -100,7 +103,9 @@ class Bundle:
             Boxes (N, L, 4), x0, y0, x1, y1 as fractions of the frame; scores (N, L) in [0, 1]; labels (N, L),
             indices into `detector.labels`.
         """
-        outputs = self.runners["detect"].run({"tokens": tokens})
+        offered = {"tokens": tokens, "class_map": class_map}
+        read = self.manifest.file("detect").inputs
+        outputs = self.runners["detect"].run({spec.name: offered[spec.name] for spec in read})
         return outputs["boxes"], outputs["scores"], outputs["labels"]
 
     @property
@@ -223,7 +228,7 @@ def _check_contract(
         found = {spec.name: spec.dtype for spec in declared}
         if found == expected:
             continue
-        if (role, kind) == ("localize", "input") and found and found.items() <= expected.items():
+        if role in ("localize", "detect") and kind == "input" and found and found.items() <= expected.items():
             continue
         raise BundleError(f"{entry.path}: {kind}s {found}, but a {role} graph has {dict(expected)}")
 
@@ -259,12 +264,12 @@ def _warm_up(bundle: Bundle, settings: InferenceSettings) -> None:
         for name, values in (("scores", scores), ("heatmap", heatmap), ("presence", presence)):
             _expect_unit(name, values)
         if "detect" in manifest.tasks:
-            _warm_up_detect(bundle, tokens)
+            _warm_up_detect(bundle, tokens, class_map)
 
 
-def _warm_up_detect(bundle: Bundle, tokens: Floats) -> None:
+def _warm_up_detect(bundle: Bundle, tokens: Floats, class_map: Floats) -> None:
     """The same for the detect graph, which warms up on what the visual graph made of black frames."""
-    boxes, scores, labels = bundle.detect(tokens)
+    boxes, scores, labels = bundle.detect(tokens, class_map)
     rows = (len(tokens), *scores.shape[1:2])  # so many boxes as the graph likes, but a score and a label each
     _expect("boxes", boxes, (*rows, 4))
     _expect("scores", scores, rows)

@@ -205,15 +205,14 @@ class _Run:
             part = unheard(self._bundle, time_s=time_s, frame=frame)
             if self._tracker is None:  # then nobody needs to look at the pictures
                 return part
-            tokens, _ = self._encoder.see(chunk.frames[rows])
-            found = detect(self._bundle, tokens, None)
+            found = detect(self._bundle, *self._encoder.see(chunk.frames[rows]), None)
         else:
             tokens, class_map = self._encoder.see(chunk.frames[rows])
             features = Features(tokens, class_map, events, embedding)
             part = localize(self._bundle, features, time_s=time_s, frame=frame)
             if self._tracker is None:
                 return part
-            found = detect(self._bundle, tokens, part.heatmap)
+            found = detect(self._bundle, tokens, class_map, part.heatmap)
         followed = map(self._tracker.follow, time_s.tolist(), found)
         return replace(part, detections=settle_labels(tuple(followed)))
 

@@ -17,11 +17,13 @@ UNTRACKED = 0
 _LEAST, _MOST = 0.001, 0.999  # of the overlap, as `Sounding` has it
 
 
-def detect(bundle: Bundle, tokens: Floats, heatmap: Floats | None) -> tuple[tuple[Detection, ...], ...]:
+def detect(
+    bundle: Bundle, tokens: Floats, class_map: Floats, heatmap: Floats | None
+) -> tuple[tuple[Detection, ...], ...]:
     """Find the objects in encoded frames.
 
     Args:
-        tokens: (N, G, G, Dv) of the frames.
+        tokens, class_map: (N, G, G, Dv) and (N, H, W, C) of the frames.
         heatmap: (N, G, G) of the same frames; None without any sound, where nothing can be sounding.
 
     Returns:
@@ -32,7 +34,7 @@ def detect(bundle: Bundle, tokens: Floats, heatmap: Floats | None) -> tuple[tupl
         InternalError: the graph failed.
     """
     detector = bundle.detector
-    boxes, scores, labels = bundle.detect(tokens)
+    boxes, scores, labels = bundle.detect(tokens, class_map)
     found = []
     for row in range(len(tokens)):
         kept = _kept(boxes[row], scores[row], detector)

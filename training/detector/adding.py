@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 import shlex
 import shutil
 from pathlib import Path
 
-from app.errors import BundleError
 from app.inference.manifest import (
     MANIFEST,
     Manifest,
@@ -27,6 +27,7 @@ from training.trained import Description
 
 GRAPH = "detect.onnx"
 _TASK = "detect"
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")  # as a manifest has it
 
 
 def add_detector(bundle: Path, checkpoint: Path, out: Path, *, description: Description) -> Manifest:
@@ -41,10 +42,15 @@ def add_detector(bundle: Path, checkpoint: Path, out: Path, *, description: Desc
     Raises:
         BundleError: the bundle cannot be read.
         CheckpointError: the file is no checkpoint of a detector, or of one behind another encoder.
-        ValueError: both directories are the same.
+        ValueError: both directories are the same, or no bundle can be called so.
     """
     if out.resolve() == bundle.resolve():
         raise ValueError(f"{out} is the bundle itself: name another directory")
+    if not _NAME.fullmatch(description.name):
+        raise ValueError(
+            f"{description.name!r} is no name for a bundle: take small letters, digits, dots, dashes and"
+            " underscores"
+        )
     manifest, detector = read_manifest(bundle), load_detector(checkpoint)
     _check(manifest, detector, bundle=bundle, checkpoint=checkpoint)
     out.mkdir(parents=True, exist_ok=True)
@@ -88,8 +94,6 @@ def _check(manifest: Manifest, detector: Avdet, *, bundle: Path, checkpoint: Pat
             f"{checkpoint} was trained on tokens of {grid} x {grid} x {token}, {bundle} gives"
             f" {' x '.join(map(str, tokens.shape[1:]))}: take the bundle that its caches were made with"
         )
-    if not manifest.files:
-        raise BundleError(f"{bundle} has no graph")
 
 
 def _command(detector: Avdet) -> str:

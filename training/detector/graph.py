@@ -21,9 +21,9 @@ class Told(nn.Module):
         super().__init__()
         self.detector = detector
 
-    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Tokens (N, G, G, Dv) to boxes (N, L, 4) in [0, 1], scores (N, L) and labels (N, L)."""
-        answers = self.detector(tokens)
+    def forward(self, tokens: Tensor, class_map: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Tokens and class maps as in `Avdet` to boxes (N, L, 4) in [0, 1], scores and labels (N, L)."""
+        answers = self.detector(tokens, class_map)
         return answers.boxes.clamp(0, 1), answers.scores, answers.classes.argmax(2)
 
 
@@ -32,10 +32,14 @@ def detect_graph(detector: Avdet) -> onnx.ModelProto:
 
     Inputs and outputs are those of `app.inference.bundle`; a box that is suppressed has the score 0.
     """
-    widths = detector.hparams["widths"]
-    token, _, grid = widths
-    examples = {"tokens": torch.rand(_BATCH, grid, grid, token)}
+    token, _, grid = detector.hparams["widths"]
+    examples = {
+        "tokens": torch.rand(_BATCH, grid, grid, token),
+        "class_map": torch.rand(_BATCH, *detector.hparams["class_map"]),
+    }
     model = to_onnx(Told(detector).eval(), examples, outputs=("boxes", _RAW, "labels"))
+    if detector.inputs.looks is None:
+        model.graph.input.remove(next(spec for spec in model.graph.input if spec.name == "class_map"))
     _suppress(model.graph, detector.config.suppression)
     onnx.checker.check_model(model, full_check=True)
     return model

@@ -23,6 +23,7 @@ def keep(detector: Avdet, *, weights: Path = WEIGHTS, about: Path = ABOUT) -> No
     content = {
         "config": plain_config(detector.config),
         "widths": list(detector.hparams["widths"]),
+        "class_map": list(detector.hparams["class_map"]),
         "names": list(detector.names),
     }
     about.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
@@ -32,7 +33,8 @@ def load_shipped(*, weights: Path = WEIGHTS, about: Path = ABOUT) -> Avdet:
     """The detector that `keep` wrote, in evaluation mode. Raises OSError, ValueError or KeyError."""
     content = json.loads(about.read_text(encoding="utf-8"))
     config = load_config(AvdetConfig, overrides=content["config"])
-    detector = Avdet(config, Widths(*content["widths"]), tuple(content["names"]))
+    widths, class_map = Widths(*content["widths"]), tuple(content["class_map"])
+    detector = Avdet(config, widths, class_map, tuple(content["names"]))
     detector.load_state_dict(load_file(weights))
     return detector.eval()
 

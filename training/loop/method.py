@@ -33,6 +33,17 @@ class Method(LightningModule):
         # As plain dicts, so that a checkpoint can be read without executing what it holds.
         self.save_hyperparameters({"method": self.method, "config": plain_config(config)})
 
+    @property
+    def n_steps(self) -> int:
+        """Steps of the whole run, for a schedule of the learning rate.
+
+        Lightning's `estimated_stepping_batches` does not serve in `configure_optimizers`: it sets up the
+        loader before a resumed run knows where it was, and an epoch that was broken off would begin anew.
+        """
+        trainer = self.trainer
+        batches: int = trainer.datamodule.n_batches  # type: ignore[attr-defined]
+        return (trainer.max_epochs or 1) * (batches // trainer.world_size)
+
     def log_score(self, score: Tensor | float, *, count: int) -> None:
         """Log `val/score`, by which the best epoch is chosen: the higher the better.
 

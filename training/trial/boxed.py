@@ -24,7 +24,7 @@ class BoxedGallery:
 
     Attributes:
         name: of the cache's directory.
-        tokens: (N, G, G, Dv) in half precision.
+        tokens, class_map: (N, G, G, Dv) and (N, H, W, C) in half precision.
         heat: (N, G, G) in [0, 1] of a localiser that hears their sound; dark without any.
         audible: (N,) bool, whether there is something to hear.
         groups: (N,) number of the video or scene that each is from: the unit of resampling.
@@ -33,6 +33,7 @@ class BoxedGallery:
 
     name: str
     tokens: Tensor
+    class_map: Tensor
     heat: np.ndarray
     audible: np.ndarray
     groups: np.ndarray
@@ -83,6 +84,7 @@ def boxed_gallery(cache: Cache, name: str, localize: Localizer) -> BoxedGallery:
     return BoxedGallery(
         name,
         stacked["tokens"],
+        stacked["class_map"],
         _heat(stacked, localize),
         (stacked["events"].amax(1) >= AUDIBLE).numpy(),
         np.unique(groups, return_inverse=True)[1],

@@ -69,8 +69,8 @@ def learned_arms(
 def find(detector: Avdet, gallery: BoxedGallery) -> Found:
     """What a detector finds in the frames of a gallery."""
     parts, counts = [], []
-    for tokens in gallery.tokens.split(_BATCH):
-        parts.append(detector.find(detector.inputs.seen(tokens)))
+    for tokens, class_map in zip(gallery.tokens.split(_BATCH), gallery.class_map.split(_BATCH), strict=True):
+        parts.append(detector.find(detector.inputs.seen(tokens, class_map)))
         counts.append(len(tokens))
     return joined(parts, counts)
 

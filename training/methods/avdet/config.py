@@ -27,6 +27,8 @@ class AvdetConfig:
         spread: deviation of cluster sizes around N / K; 0.1 in SeLaVi ("gauss"). No size is given but that.
         agreeing: share of the samples kept, those on whose cluster sound and sight agree most.
         channels: principal components of the tokens that the detector sees.
+        looks: principal components of the class map that it sees beside them, if the encoder has one; 0 shows
+            it tokens alone.
         width, blocks, dropout: of the detector.
         radius: cells around the centre of a box that learn it (FCOS' centre sampling has 1.5).
         focal_alpha, focal_gamma: of the focal loss (Lin et al., ICCV 2017).
@@ -48,6 +50,7 @@ class AvdetConfig:
     spread: Annotated[float, Field(ge=0, lt=1)] = 0.1
     agreeing: Annotated[float, Field(gt=0, le=1)] = 0.9
     channels: Annotated[int, Field(ge=8)] = 128
+    looks: Annotated[int, Field(ge=0)] = 64
     width: Annotated[int, Field(ge=8)] = 96
     blocks: Annotated[int, Field(ge=1)] = 3
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2

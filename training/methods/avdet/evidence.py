@@ -17,7 +17,7 @@ from torch import Tensor
 from training.cache.index import CacheError
 from training.cache.reading import Cache
 from training.evaluation.sounds import Localizer
-from training.methods.inputs import Standardised
+from training.methods.avdet.sight import Sight
 from training.methods.moments import AUDIBLE
 
 _ARRAYS = ("tokens", "embedding", "events", "boxes", "box_sounding", "judged")
@@ -56,7 +56,7 @@ class Evidence:
     """N frames in R views, of each frame the plain one first, in half precision.
 
     Attributes:
-        seen: (R, G, G, C) scaled tokens.
+        seen: (R, G, G, C), scaled, see `Sight`.
         heat: (R, G, G) in [0, 1], where the localiser says that their sound comes from.
         frame: (R,) rising, the frame that a view shows.
         plain: (N,) the plain view of each frame.
@@ -91,20 +91,21 @@ class Evidence:
         return self.heat[self.plain].float().numpy()
 
 
-def fit_inputs(inputs: Standardised, cache: Cache, *, most: int = 400) -> None:
-    """Take scales and basis from examples of a cache, spread evenly."""
+def fit_inputs(inputs: Sight, cache: Cache, *, most: int = 400) -> None:
+    """Take scales and basis from examples of a cache, spread evenly. Raises CacheError, as `gather`."""
+    _check(cache)
     step = max(1, len(cache) // most)
-    parts = [cache.arrays(index, ("tokens", "embedding")) for index in range(0, len(cache), step)]
-    inputs.fit(
-        torch.cat([part["tokens"][0] for part in parts]), torch.cat([part["embedding"] for part in parts])
-    )
+    names = ("tokens", "class_map", "embedding")
+    parts = [cache.arrays(index, names) for index in range(0, len(cache), step)]
+    plain = (torch.cat([part[name][0] for part in parts]) for name in names[:2])
+    inputs.fit(*plain, torch.cat([part["embedding"] for part in parts]))
 
 
 @torch.no_grad()
 def gather(
     cache: Cache,
     localize: Localizer,
-    inputs: Standardised,
+    inputs: Sight,
     *,
     shuffle_seed: int | None = None,
     views: bool = True,
@@ -123,8 +124,7 @@ def gather(
     Raises:
         CacheError: a cache is damaged, was made before caches held boxes, or lacks class maps.
     """
-    if "class_map" not in cache.fields:
-        raise CacheError("the cache has no class maps: make it anew with --fields class_map")
+    _check(cache)
     names = (*_ARRAYS, "class_map")
     sounds = _sounds(cache, shuffle_seed)
     console = Console(stderr=True)
@@ -161,6 +161,11 @@ def gather(
     )
 
 
+def _check(cache: Cache) -> None:
+    if "class_map" not in cache.fields:
+        raise CacheError("the cache has no class maps: make it anew with --fields class_map")
+
+
 def _sounds(cache: Cache, shuffle_seed: int | None) -> dict[str, Tensor]:
     """Embedding and events of all frames; those of the audible ones exchanged if there is a seed."""
     parts = [cache.arrays(index, ("embedding", "events")) for index in range(len(cache))]
@@ -178,7 +183,7 @@ def _encoded(
     arrays: dict[str, Tensor],
     heard: dict[str, Tensor],
     localize: Localizer,
-    inputs: Standardised,
+    inputs: Sight,
     views: int,
 ) -> dict[str, Tensor]:
     tokens, classes = arrays["tokens"][:views], arrays["class_map"][:views]  # (V, T, ...)
@@ -191,7 +196,7 @@ def _encoded(
         heard["embedding"],
     )
     heat = torch.from_numpy(maps).unflatten(0, shape)
-    seen = inputs.seen(tokens)  # (V, T, ...)
+    seen = inputs.seen(tokens, classes)  # (V, T, ...)
     plain = heat[0]
     at_classes = torch.nn.functional.interpolate(plain[:, None], classes.shape[2:4], mode="bilinear")[:, 0]
     return {

@@ -22,7 +22,7 @@ def load_detector(path: Path) -> Avdet:
     try:
         config = load_config(AvdetConfig, overrides=checkpoint.config)
         widths, names = Widths(*checkpoint.about["widths"]), tuple(checkpoint.about["names"])
-        module = Avdet(config, widths, names)
+        module = Avdet(config, widths, tuple(checkpoint.about["class_map"]), names)
         module.load_state_dict(checkpoint.state)
     except (KeyError, TypeError, ConfigError, RuntimeError) as error:
         raise CheckpointError(

@@ -22,8 +22,8 @@ from training.methods.avdet.calibration import (
 )
 from training.methods.avdet.config import AvdetConfig
 from training.methods.avdet.detector import Answers, DetectorHead
+from training.methods.avdet.sight import Sight
 from training.methods.avdet.targets import assign, losses
-from training.methods.inputs import Standardised
 from training.methods.localiser import Widths
 from training.metrics.detection import Boxes, class_agnostic_ap
 
@@ -71,15 +71,21 @@ class Avdet(Method):
     threshold: Tensor
     sounding: Tensor
 
-    def __init__(self, config: AvdetConfig, widths: Widths, names: tuple[str, ...]) -> None:
+    def __init__(
+        self, config: AvdetConfig, widths: Widths, class_map: tuple[int, ...], names: tuple[str, ...]
+    ) -> None:
         """
         Args:
+            widths: of what the encoders give.
+            class_map: H, W and C of the class map; a C of 1 says that there is none.
             names: of the pseudo-classes, in their order.
         """
         super().__init__(config)
-        self.save_hyperparameters({"widths": list(widths), "names": list(names)})
+        self.save_hyperparameters(
+            {"widths": list(widths), "class_map": list(class_map), "names": list(names)}
+        )
         self.names = names
-        self.inputs = Standardised(widths.token, widths.sound, channels=config.channels, whiten=0.5)
+        self.inputs = Sight(widths, class_map[-1], channels=config.channels, looks=config.looks)
         self.head = DetectorHead(
             self.inputs.channels,
             len(names),
@@ -93,9 +99,9 @@ class Avdet(Method):
         self._found: list[Found] = []
         self._truth: list[Moment] = []
 
-    def forward(self, tokens: Tensor) -> Answers:
-        """Tokens (N, G, G, Dv), as the encoder gives them, to what the cells say."""
-        answers: Answers = self.head(self.inputs.seen(tokens))
+    def forward(self, tokens: Tensor, class_map: Tensor) -> Answers:
+        """Tokens (N, G, G, Dv) and class maps (N, H, W, C), as encoded, to what the cells say."""
+        answers: Answers = self.head(self.inputs.seen(tokens, class_map))
         return answers
 
     def training_step(self, batch: Moment, _index: int) -> Tensor:
@@ -145,7 +151,7 @@ class Avdet(Method):
 
     @torch.no_grad()
     def find(self, seen: Tensor) -> Found:
-        """The boxes of frames (N, G, G, C), scaled tokens; of two that overlap the weaker is left out."""
+        """The boxes of frames (N, G, G, C), as `Sight` has them; of two that overlap one is left out."""
         answers = self.head(seen.float())
         labels = answers.classes.argmax(2)
         parts = []
@@ -161,8 +167,8 @@ class Avdet(Method):
         optimizer = torch.optim.AdamW(
             self.head.parameters(), lr=config.rate, weight_decay=config.weight_decay
         )
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, total_steps=max(steps, 2))
+        steps = max(self.n_steps, 2)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, total_steps=steps)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},

@@ -18,7 +18,7 @@ from training.methods.avdet.config import AvdetConfig
 from training.methods.avdet.evidence import Evidence, fit_inputs, gather
 from training.methods.avdet.labelling import Clustering, self_label
 from training.methods.avdet.naming import names_of_clusters
-from training.methods.inputs import Standardised
+from training.methods.avdet.sight import Sight
 from training.methods.localiser import Widths
 
 _FEWEST = 8  # boxes to learn from
@@ -31,7 +31,7 @@ class Lessons:
     """What the detector is trained on.
 
     Attributes:
-        inputs: scales and basis of the tokens.
+        inputs: scales and basis of what is seen.
         names: K names of the pseudo-classes.
         train: `seen` (B, G, G, C), `boxes` (B, 1, 4), `classes` (B, 1).
         val: `seen` (F, G, G, C), `heat` (F, G, G), `truth` (F, M, 4) NaN-padded, `sounds` (F, M) bool, and
@@ -41,7 +41,7 @@ class Lessons:
         marked: (M,) clusters of validation frames with one marked source, and `labels` its names.
     """
 
-    inputs: Standardised
+    inputs: Sight
     names: tuple[str, ...]
     train: Moment
     val: Moment
@@ -57,6 +57,7 @@ def prepare(
     localize: Localizer,
     config: AvdetConfig,
     widths: Widths,
+    n_classes: int,
     *,
     shuffled_audio: int | None = None,
     shuffled_labels: bool = False,
@@ -65,6 +66,7 @@ def prepare(
     """Localise, box, cluster and name.
 
     Args:
+        widths, n_classes: of what the encoders give.
         shuffled_audio: seed of the control that gives each training frame the sound of another.
         shuffled_labels: the control that gives each box the class of another.
         say: gets a line for each step.
@@ -72,7 +74,7 @@ def prepare(
     Raises:
         CacheError: a cache cannot be used, or too few boxes come out of it.
     """
-    inputs = Standardised(widths.token, widths.sound, channels=config.channels, whiten=0.5)
+    inputs = Sight(widths, n_classes, channels=config.channels, looks=config.looks)
     fit_inputs(inputs, train_part)
     val = gather(val_part, localize, inputs, views=False, title="localising, validation")
     train = gather(train_part, localize, inputs, shuffle_seed=shuffled_audio)
@@ -138,7 +140,7 @@ def single_sources(evidence: Evidence) -> tuple[Tensor, np.ndarray]:
     return torch.from_numpy(things.frame[rows]), things.box[rows]
 
 
-def _cluster(evidence: Evidence, inputs: Standardised, rows: Tensor, config: AvdetConfig) -> Clustering:
+def _cluster(evidence: Evidence, inputs: Sight, rows: Tensor, config: AvdetConfig) -> Clustering:
     return self_label(
         inputs.heard(evidence.embedding[rows]),
         evidence.place[rows].float(),
@@ -151,7 +153,7 @@ def _cluster(evidence: Evidence, inputs: Standardised, rows: Tensor, config: Avd
     )
 
 
-def _marked(val: Evidence, inputs: Standardised, clustering: Clustering) -> tuple[Tensor, tuple[str, ...]]:
+def _marked(val: Evidence, inputs: Sight, clustering: Clustering) -> tuple[Tensor, tuple[str, ...]]:
     frames, _ = single_sources(val)
     things = val.things
     label_of = {

@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from training.cache.index import CacheError
-from training.cache.reading import open_cache
+from training.cache.reading import Cache, open_cache
 from training.evaluation.sounds import Localizer
 from training.loop.fitting import Fitted, RunOptions, fit
 from training.loop.loading import TrainingData
@@ -58,16 +58,16 @@ def train(request: Request, *, say: Callable[[str], None] = typer.echo) -> Train
         LoopError: see `training.loop.fitting.fit`.
     """
     config, run = request.config, request.run
-    lessons, widths = _lessons(request, say)
+    lessons, widths, class_map = _lessons(request, say)
     seed_all(run.seed)
-    module = Avdet(config, widths, lessons.names)
+    module = Avdet(config, widths, class_map, lessons.names)
     module.inputs.load_state_dict(lessons.inputs.state_dict())
     batch = fitting_batch(config.batch, len(lessons.train["seen"]))
     data = TrainingData(BoxedFrames(lessons.train), BoxedFrames(lessons.val), batch, collate=as_it_is)
     return Trained(fit(module, data, run, say=say), lessons)
 
 
-def _lessons(request: Request, say: Callable[[str], None]) -> tuple[Lessons, Widths]:
+def _lessons(request: Request, say: Callable[[str], None]) -> tuple[Lessons, Widths, tuple[int, ...]]:
     cache = open_cache(*request.caches)
     train_part, val_part = cache.split("train"), cache.split("val")
     for name, part in (("training", train_part), ("validation", val_part)):
@@ -76,15 +76,23 @@ def _lessons(request: Request, say: Callable[[str], None]) -> tuple[Lessons, Wid
                 f"{', '.join(map(str, request.caches))} hold no {name} examples: add a cache that does"
             )
     seed_all(request.run.seed)
-    widths = widths_of(cache)
+    widths, class_map = widths_of(cache), class_map_of(cache)
     lessons = prepare(
         train_part,
         val_part,
         request.localize,
         request.config,
         widths,
+        class_map[-1],
         shuffled_audio=request.run.seed if request.shuffled_audio else None,
         shuffled_labels=request.shuffled_labels,
         say=say,
     )
-    return lessons, widths
+    return lessons, widths, class_map
+
+
+def class_map_of(cache: Cache) -> tuple[int, ...]:
+    """H, W and C of the class maps of a cache. Raises CacheError if it has none."""
+    if "class_map" not in cache.fields:
+        raise CacheError("the caches have no class maps: make them anew with --fields class_map")
+    return tuple(cache.arrays(0, ("class_map",))["class_map"].shape[2:])

@@ -110,8 +110,7 @@ class Cmc(AudioVisualLocaliser):
         optimizer = torch.optim.AdamW(
             self.parameters(), self.config.rate, weight_decay=self.config.weight_decay
         )
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.config.rate, total_steps=steps)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.config.rate, total_steps=self.n_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
