@@ -200,11 +200,20 @@ def _naming_of(found: Found, things: Things, seen: Found, known: Things) -> tupl
         labels = np.array([listed.index(name) if name in listed else -1 for name in called])
         aps.append(mean_ap(_as_boxes(found.frame, found.box, labels), found.score, truth))
     hit, kind = _pairs(found, things)
-    a, b = torch.from_numpy(hit), torch.tensor([listed.index(name) for name in kind])
-    own = majority_names(hit, kind)
-    purity = float(np.mean([own[int(one)] == name for one, name in zip(hit, kind, strict=True)]))
-    scores = (float(normalized_mutual_info_score(a, b)), float(adjusted_rand_score(a, b)), purity)
-    return (len(hit), *scores, *aps)
+    return (len(hit), *_agreement(hit, kind), *aps)
+
+
+def _agreement(classes: np.ndarray, kinds: list[str]) -> tuple[float, float, float]:
+    """NMI, ARI and purity; 0 without anything to compare."""
+    if not kinds:
+        return 0.0, 0.0, 0.0
+    listed = sorted(set(kinds))
+    pair = torch.from_numpy(classes), torch.tensor([listed.index(name) for name in kinds])
+    with torch.sparse.check_sparse_tensor_invariants(enable=False):  # PyTorch warns where nobody has chosen
+        nmi, ari = float(normalized_mutual_info_score(*pair)), float(adjusted_rand_score(*pair))
+    own = majority_names(classes, kinds)
+    purity = float(np.mean([own[int(one)] == name for one, name in zip(classes, kinds, strict=True)]))
+    return nmi, ari, purity
 
 
 def _pairs(found: Found, things: Things) -> tuple[np.ndarray, list[str]]:

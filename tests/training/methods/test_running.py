@@ -120,3 +120,15 @@ def test_few_moments_make_small_batches_and_say_so(capsys):
     assert fitting_batch(128, 40) == 10
     assert "40 moments to train on, so 10 in a batch instead of 128" in capsys.readouterr().out
     assert fitting_batch(128, 3) == 2
+
+
+@pytest.mark.parametrize("method", ["cmc", "sspl"])
+def test_a_run_that_was_broken_off_ends_as_one_without_a_break(request_of, method):
+    straight = train(request_of(method, out="straight", epochs=2))
+    request = request_of(method, out="broken", epochs=2)
+    broken = train(dataclasses.replace(request, run=dataclasses.replace(request.run, minutes=0.0)))
+    assert (broken.outcome, broken.steps) == ("out of time", 1)
+    resumed = train(request_of(method, out="broken", epochs=2, resume=True))
+    assert dataclasses.replace(resumed, best=straight.best, last=straight.last) == straight
+    states = [read_checkpoint(fitted.last).state for fitted in (straight, resumed)]
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())

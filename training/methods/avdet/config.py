@@ -25,7 +25,7 @@ class AvdetConfig:
         rounds: how often labels are made anew by optimal transport; 100 in SeLaVi.
         sharpness: lambda of optimal transport, 20 in SeLaVi: the higher, the nearer to the hard optimum.
         spread: deviation of cluster sizes around N / K; 0.1 in SeLaVi ("gauss"). No size is given but that.
-        agreeing: share of the samples kept, those on whose cluster sound and sight agree most.
+        agreeing: share kept of the samples that sound and sight put into the same cluster, the surest first.
         channels: principal components of the tokens that the detector sees.
         looks: principal components of the class map that it sees beside them, if the encoder has one; 0 shows
             it tokens alone.
@@ -43,12 +43,12 @@ class AvdetConfig:
     smallest: Annotated[float, Field(ge=0, lt=1)] = 0.01
     largest: Annotated[float, Field(gt=0, le=1)] = 0.9
     faintest: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    clusters: Annotated[int, Field(ge=2)] = 64
+    clusters: Annotated[int, Field(ge=2)] = 32
     heads: Annotated[int, Field(ge=1)] = 3
     rounds: Annotated[int, Field(ge=0)] = 2
     sharpness: Annotated[float, Field(gt=0)] = 20.0
     spread: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    agreeing: Annotated[float, Field(gt=0, le=1)] = 0.9
+    agreeing: Annotated[float, Field(gt=0, le=1)] = 1.0
     channels: Annotated[int, Field(ge=8)] = 128
     looks: Annotated[int, Field(ge=0)] = 64
     width: Annotated[int, Field(ge=8)] = 96
@@ -62,4 +62,4 @@ class AvdetConfig:
     rate: Annotated[float, Field(gt=0)] = 2e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
     batch: Annotated[int, Field(ge=2)] = 64
-    epochs: Annotated[int, Field(ge=1)] = 3
+    epochs: Annotated[int, Field(ge=1)] = 6

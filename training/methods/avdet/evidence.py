@@ -65,6 +65,7 @@ class Evidence:
         embedding, events: (N, Da) and (N, E), of the sound that was heard.
         audible: (N,) bool, whether anything is.
         example: (N,) number of the example in the cache.
+        label: N names of what is heard; empty where the data do not say, or name several things.
         things: what is known to be in sight.
         known: (N,) bool, frames whose things, all or at least those that sound, are marked.
     """
@@ -79,6 +80,7 @@ class Evidence:
     events: Tensor
     audible: Tensor
     example: Tensor
+    label: tuple[str, ...]
     things: Things
     known: Tensor
 
@@ -133,6 +135,7 @@ def gather(
     )
     parts: list[dict[str, Tensor]] = []
     things: list[tuple[int, np.ndarray, str, bool]] = []
+    labels: list[str] = []
     start = rows = 0
     for index in indices:
         arrays = cache.arrays(index, names)
@@ -147,6 +150,8 @@ def gather(
             "plain": rows + kept * numbers,
         }
         parts[-1]["example"] = torch.full((count,), index)
+        listed_labels = cache.record(index).facts.labels
+        labels += [listed_labels[0] if len(listed_labels) == 1 else ""] * count
         things += _things(arrays, cache.record(index).things, start)
         start += count
         rows += count * kept
@@ -157,6 +162,7 @@ def gather(
         embedding=sounds["embedding"],
         events=sounds["events"],
         audible=audible,
+        label=tuple(labels),
         things=listed(things),
     )
 

@@ -46,8 +46,11 @@ class Clustering:
         return float((self.heard == self.seen).float().mean())
 
     def kept(self, share: float) -> Tensor:
-        """(N,) bool: that share of the samples, those on whose label sound and sight agree most."""
-        return self.sureness >= self.sureness.quantile(1 - share)
+        """(N,) bool: of the samples on which sound and sight agree that share, the surest."""
+        agreed = self.heard == self.seen
+        if not agreed.any():
+            return agreed
+        return agreed & (self.sureness >= self.sureness[agreed].quantile(1 - share))
 
     def of(self, heard: Tensor, seen: Tensor) -> Tensor:
         """(M,) clusters of new samples, heard (M, Da) and seen (M, Dv), by both classifiers together."""

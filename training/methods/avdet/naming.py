@@ -1,5 +1,7 @@
-"""Names for pseudo-classes, so that a user reads words: by marked validation frames, or by what a cluster
-sounds and looks like."""
+"""Names for pseudo-classes, so that a user reads words.
+
+They come from labelled validation frames, or from what a cluster sounds and looks like.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,28 @@ _ENOUGH = 3  # marked members of a cluster that may name it
 _MOST = 0.5  # share of them that must agree
 _LEAST = 0.02  # evidence of the concept that names a cluster otherwise
 
-# What can be seen of a sound that is called after what is heard.
-_SEEN_AS = {"person": "person", "head": "person"}
+_PEOPLE = ("person", "head")
+# Concepts of the bridge that are not called as a user would call the thing.
+_WORDS = {
+    "head": "person",
+    "mallet": "xylophone",
+    "brass": "brass instrument",
+    "reed": "woodwind instrument",
+    "bells": "bell",
+    "bigcat": "big cat",
+    "songbird": "bird",
+    "bigbird": "bird",
+    "gamebird": "bird",
+    "cattle": "cow",
+    "wild": "wild animal",
+    "plane": "aeroplane",
+    "emergency": "emergency vehicle",
+    "kitchen": "kitchen appliance",
+    "vacuum": "vacuum cleaner",
+    "hairdryer": "hair dryer",
+    "sewing": "sewing machine",
+    "washer": "washing machine",
+}
 
 
 def names_of_clusters(
@@ -32,8 +54,8 @@ def names_of_clusters(
         members: (N,) cluster of each training frame; -1 for none.
         events: (N, E) what is heard there.
         looks: (N, 1000) mean class map of the place it comes from.
-        marked: (M,) cluster of each validation frame whose source is marked.
-        labels: M names of those sources; may be empty strings.
+        marked: (M,) cluster of each validation frame whose sound has a label.
+        labels: M of those.
         clusters: K.
     """
     bridge = load_bridge()
@@ -57,14 +79,14 @@ def bridged_name(events: Tensor, looks: Tensor, bridge: Bridge) -> str:
     """
     heard = Hearing(bridge)(events).mean(0).numpy()  # (C,)
     seen = (looks.mean(0).numpy() * bridge.looks).sum(1)  # (C,)
-    people = [bridge.concepts.index(name) for name in _SEEN_AS]
+    people = [bridge.concepts.index(name) for name in _PEOPLE]
     # People have no class of ImageNet: they are what is left where nothing else is recognised.
     seen[people] = max(0.0, 0.5 - float(seen.max()))
     evidence = heard * seen
     best = int(evidence.argmax())
     if evidence[best] >= _LEAST:
         name = bridge.concepts[best]
-        return _SEEN_AS.get(name, name)
+        return _WORDS.get(name, name)
     return EVENT_NAMES[int(events.mean(0).argmax())].split(",")[0].lower()
 
 

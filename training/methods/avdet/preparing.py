@@ -38,7 +38,7 @@ class Lessons:
             `marked` (F,) bool, whether people drew the truth.
         rule: by which boxes were made.
         clustering: of the frames with a plausible box.
-        marked: (M,) clusters of validation frames with one marked source, and `labels` its names.
+        marked: (M,) clusters of validation frames whose sound has a label, and `labels` M of those.
     """
 
     inputs: Sight
@@ -101,7 +101,7 @@ def prepare(
     )
     if len(chosen) < _FEWEST:
         raise CacheError(f"only {len(chosen)} frames are left to train on: add more clips")
-    marked, labels = _marked(val, inputs, clustering)
+    marked, labels = _labelled(val, inputs, clustering)
     everywhere = torch.full((len(train),), -1)
     everywhere[chosen] = label
     names = names_of_clusters(everywhere, train.events, train.looks, marked, labels, clusters=clusters)
@@ -153,16 +153,12 @@ def _cluster(evidence: Evidence, inputs: Sight, rows: Tensor, config: AvdetConfi
     )
 
 
-def _marked(val: Evidence, inputs: Sight, clustering: Clustering) -> tuple[Tensor, tuple[str, ...]]:
-    frames, _ = single_sources(val)
-    things = val.things
-    label_of = {
-        int(frame): name
-        for frame, name, sounds in zip(things.frame, things.label, things.sounding, strict=True)
-        if sounds
-    }
-    clusters = clustering.of(inputs.heard(val.embedding[frames]), val.place[frames].float())
-    return clusters, tuple(label_of[int(frame)] for frame in frames)
+def _labelled(val: Evidence, inputs: Sight, clustering: Clustering) -> tuple[Tensor, tuple[str, ...]]:
+    """Clusters (M,) and M labels of the validation frames in which something is heard that has a label."""
+    audible = val.audible.tolist()
+    rows = [row for row, label in enumerate(val.label) if label and audible[row]]
+    clusters = clustering.of(inputs.heard(val.embedding[rows]), val.place[rows].float())
+    return clusters, tuple(val.label[row] for row in rows)
 
 
 def _lessons(evidence: Evidence, boxes: Tensor, chosen: Tensor, label: Tensor) -> Moment:
