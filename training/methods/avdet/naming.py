@@ -18,7 +18,7 @@ from training.guided.bridge import Bridge, load_bridge
 from training.guided.localizer import Hearing
 
 _ENOUGH = 3  # marked members of a cluster that may name it
-_MOST = 0.5  # share of them that must agree
+_MOST = 0.6  # share of them that must agree
 _LEAST = 0.02  # evidence of the concept that names a cluster otherwise
 
 _PEOPLE = ("person", "head")

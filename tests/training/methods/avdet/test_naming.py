@@ -81,7 +81,8 @@ def test_clusters_may_have_the_same_name_and_those_without_members_are_objects()
     ("labels", "name"),
     [
         (("wolf", "wolf", "wolf"), "wolf"),
-        (("wolf", "fox", "wolf", "cat"), "wolf"),  # half of them
+        (("wolf", "fox", "wolf", "cat", "wolf"), "wolf"),  # three of five
+        (("wolf", "fox", "wolf", "cat"), "dog"),  # half of them
         (("wolf", "wolf"), "dog"),  # too few
         (("wolf", "fox", "cat"), "dog"),  # they do not agree
         (("", "wolf", "", "wolf"), "dog"),  # two with a name
