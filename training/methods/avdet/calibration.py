@@ -28,14 +28,20 @@ class Sounding(NamedTuple):
     threshold: float = 0.5
 
 
-def best_threshold(scores: npt.NDArray[np.float64], hits: npt.NDArray[np.bool_], n_truth: int) -> float:
-    """The score from which on the F1 of detections (D,) is highest; the usual one without any hit."""
+def best_threshold(
+    scores: npt.NDArray[np.float64], hits: npt.NDArray[np.bool_], n_truth: int, *, slack: float = 0.0
+) -> float:
+    """The lowest score from which on the F1 of detections (D,) is the best, less a share of it.
+
+    The usual one without any hit.
+    """
     if not hits.any():
         return USUAL_THRESHOLD
     order = np.argsort(-scores, kind="stable")
     caught = np.cumsum(hits[order])
     f1 = 2 * caught / (np.arange(1, len(order) + 1) + n_truth)
-    return float(np.clip(scores[order][int(f1.argmax())], 0.05, 0.95))
+    last = int(np.flatnonzero(f1 >= (1 - slack) * f1.max())[-1])
+    return float(np.clip(scores[order][last], 0.05, 0.95))
 
 
 def match(

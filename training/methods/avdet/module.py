@@ -10,7 +10,7 @@ from kornia.geometry.bbox import nms
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from app.pipeline.detect import heat_overlap
+from app.pipeline.detect import around_several, heat_overlap
 from training.cache.moments import Moment
 from training.loop.method import Method
 from training.methods.avdet.calibration import (
@@ -28,6 +28,7 @@ from training.methods.localiser import Widths
 from training.metrics.detection import Boxes, class_agnostic_ap
 
 CANDIDATES = 60  # of a frame, before suppression
+_SLACK = 0.02  # of F1, which is flat around its maximum, and users rather see a box too many
 LEAST_SCORE = 0.02  # score below which nothing is worth a line
 
 
@@ -137,7 +138,7 @@ class Avdet(Method):
     def _calibrate(self, found: Found, truth: Truth, heat: np.ndarray) -> None:
         taken = match(found.frame, found.box, found.score, truth.frame, truth.box)
         hits = taken >= 0
-        self.threshold.fill_(best_threshold(found.score, hits, len(truth.frame)))
+        self.threshold.fill_(best_threshold(found.score, hits, len(truth.frame), slack=_SLACK))
         inside = np.concatenate(
             [
                 heat_overlap(found.box[hits & (found.frame == frame)], heat[frame])
@@ -159,6 +160,8 @@ class Avdet(Method):
             best = scores.topk(min(CANDIDATES, len(scores))).indices
             best = best[scores[best] >= LEAST_SCORE]
             best = best[nms(boxes[best], scores[best], self.config.suppression)]
+            several = around_several(*(part[best].cpu().numpy() for part in (boxes, scores, labels[row])))
+            best = best[torch.from_numpy(~several).to(best.device)]
             parts.append((torch.full((len(best),), row), boxes[best], scores[best], labels[row, best]))
         return Found(*(torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)))
 
