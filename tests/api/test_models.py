@@ -25,7 +25,7 @@ def test_detail_of_a_bundle_that_detects_names_what_it_knows(ask):
     assert ask("GET", "/v1/models/tiny-detect").json()["manifest"]["detector"] == {
         "labels": ["plain", "green", "blue"],
         "threshold": 0.5,
-        "sounding": {"scale": 1.0, "offset": 0.0},
+        "sounding": {"scale": 1.0, "offset": 0.0, "threshold": 0.5},
     }
 
 

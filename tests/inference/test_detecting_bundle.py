@@ -62,7 +62,7 @@ def _add_after(
 def test_bright_cells_become_boxes_with_a_score_and_a_label(tiny_detecting_bundle):
     tokens = np.zeros((2, 4, 4, 3), np.float32)
     tokens[1, 1, 2] = (0.3, 0.9, 0.6)
-    boxes, scores, labels = tiny_detecting_bundle.detect(tokens)
+    boxes, scores, labels = tiny_detecting_bundle.detect(tokens, np.ones((2, 1, 1, 1), np.float32))
     assert (boxes.shape, scores.shape, labels.shape, labels.dtype) == ((2, 16, 4), (2, 16), (2, 16), np.int64)
     assert boxes[1, 6].tolist() == [0.5, 0.25, 0.75, 0.5]
     assert scores[1, 6] == pytest.approx(0.6)

@@ -5,7 +5,9 @@ import pytest
 
 from app.errors import BundleError
 from app.inference.manifest import Sounding
-from app.pipeline.detect import detect, heat_overlap, sounding_of
+from app.pipeline.detect import around_several, detect, heat_overlap, sounding_of
+
+_NO_CLASSES = np.ones((1, 1, 1, 1), np.float32)
 
 
 def _tokens(*cells: tuple[int, int, float]) -> np.ndarray:
@@ -23,7 +25,7 @@ def _heatmap(row: int, column: int, value: float) -> np.ndarray:
 
 def test_boxes_above_the_threshold_come_by_falling_score(tiny_detecting_bundle):
     tokens = _tokens((0, 0, 0.49), (1, 2, 0.6), (2, 0, 0.9))
-    (found,) = detect(tiny_detecting_bundle, tokens, _heatmap(1, 2, 0.8))
+    (found,) = detect(tiny_detecting_bundle, tokens, _NO_CLASSES, _heatmap(1, 2, 0.8))
     assert [detection.box for detection in found] == [(0, 0.5, 0.25, 0.75), (0.5, 0.25, 0.75, 0.5)]
     assert [detection.score for detection in found] == pytest.approx([0.9, 0.6])
     assert [detection.sounding for detection in found] == pytest.approx([0.001, 0.8])
@@ -31,11 +33,11 @@ def test_boxes_above_the_threshold_come_by_falling_score(tiny_detecting_bundle):
 
 
 def test_a_box_at_the_threshold_counts(tiny_detecting_bundle):
-    assert len(detect(tiny_detecting_bundle, _tokens((0, 0, 0.5)), None)[0]) == 1
+    assert len(detect(tiny_detecting_bundle, _tokens((0, 0, 0.5)), _NO_CLASSES, None)[0]) == 1
 
 
 def test_without_sound_objects_are_found_but_none_sounds(tiny_detecting_bundle):
-    (found,) = detect(tiny_detecting_bundle, _tokens((1, 2, 1.0)), None)
+    (found,) = detect(tiny_detecting_bundle, _tokens((1, 2, 1.0)), _NO_CLASSES, None)
     assert [detection.sounding for detection in found] == [0.0]
 
 
@@ -52,13 +54,13 @@ def test_a_box_without_area_is_dropped(tiny_detecting_bundle):
 
     runners = {**tiny_detecting_bundle.runners, "detect": Flat(tiny_detecting_bundle.runners["detect"])}
     bundle = replace(tiny_detecting_bundle, runners=runners)
-    (found,) = detect(bundle, np.ones((1, 4, 4, 3), np.float32), None)
+    (found,) = detect(bundle, np.ones((1, 4, 4, 3), np.float32), _NO_CLASSES, None)
     assert len(found) == 14
 
 
 def test_a_bundle_that_does_not_detect_is_refused(tiny_bundle):
     with pytest.raises(BundleError):
-        detect(tiny_bundle, _tokens(), None)
+        detect(tiny_bundle, _tokens(), _NO_CLASSES, None)
 
 
 def test_cells_count_by_the_part_that_lies_in_the_box():
@@ -104,3 +106,14 @@ def test_sounding_is_the_calibrated_heat():
     odds = (heat.clip(0.001, 0.999) / (1 - heat.clip(0.001, 0.999))) ** 2 * 3
     np.testing.assert_allclose(steeper, odds / (1 + odds))
     assert sounding_of(heat, Sounding(scale=1e3, offset=0)).tolist() == pytest.approx([0, 0, 0.5, 1])
+
+
+def test_a_box_around_two_things_is_none():
+    both, left, right = (0.0, 0.4, 1.0, 0.9), (0.05, 0.45, 0.4, 0.85), (0.5, 0.5, 0.95, 0.85)
+    boxes = np.array([both, left, right], np.float32)
+    scores, labels = np.array([0.7, 0.65, 0.62], np.float32), np.array([2, 0, 1])
+    assert around_several(boxes, scores, labels).tolist() == [True, False, False]
+    # two of one kind may be one thing in two parts, and a faint box inside says nothing
+    assert not around_several(boxes, scores, np.array([2, 0, 0])).any()
+    assert not around_several(boxes, np.array([0.7, 0.65, 0.5], np.float32), labels).any()
+    assert not around_several(boxes[:2], scores[:2], labels[:2]).any()

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from training.metrics.detection import box_iou
+from training.metrics.ranking import ends_of_ties
 
 USUAL_THRESHOLD = 0.3
 _MATCHED = 0.5
@@ -40,7 +41,8 @@ def best_threshold(
     order = np.argsort(-scores, kind="stable")
     caught = np.cumsum(hits[order])
     f1 = 2 * caught / (np.arange(1, len(order) + 1) + n_truth)
-    last = int(np.flatnonzero(f1 >= (1 - slack) * f1.max())[-1])
+    cuts = ends_of_ties(scores[order])
+    last = cuts[np.flatnonzero(f1[cuts] >= (1 - slack) * f1[cuts].max())[-1]]
     return float(np.clip(scores[order][last], 0.05, 0.95))
 
 
