@@ -40,8 +40,8 @@ def test_an_object_sounds_while_the_sound_is_heard(ask, clip):
     sounding = {True: [], False: []}
     for frame in result["frames"]:
         sounding[frame["silence"]] += [detection["sounding"] for detection in frame["detections"]]
-    assert max(sounding[True]) < 0.1
-    assert min(sounding[False]) > 0.5
+    assert max(sounding[True]) < 0.01
+    assert min(sounding[False]) > 0.15  # the box of one cell covers a fifth of the heat around it
 
 
 def test_grouped_by_track_each_object_has_its_frames(ask, clip):
