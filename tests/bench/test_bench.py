@@ -80,7 +80,7 @@ def test_each_graph_is_timed(tiny_bundle, tiny_settings):
 def test_detection_is_measured_where_it_is_offered(piece, tiny_bundle, tiny_detecting_bundle, tiny_settings):
     assert detect_figures(tiny_bundle, tiny_settings, piece, content="blocks") == []
     (added,) = detect_figures(tiny_detecting_bundle, tiny_settings, piece, content="blocks")
-    assert (added.unit, added.met) == ("%", None)
+    assert (added.unit, added.most) == ("%", 15)
     assert "8 s of 1280x720 (blocks), 64 frames; medians of 3 by turns" in added.measured_on
     assert "detect graph" in [figure.name for figure in graph_figures(tiny_detecting_bundle, tiny_settings)]
 

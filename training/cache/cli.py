@@ -222,6 +222,7 @@ def _bar() -> Iterator[Callable[[Step], None]]:
                 completed=step.done,
                 rate=f"{rate:.2f}/s",
                 example=step.example_id[:_SHOWN],
+                refresh=True,  # an example takes long enough for each to be seen
             )
 
         yield show
