@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,12 @@ def export_checkpoint(
     return export_bundle(out, precision=precision, networks=networks, describe=describe, say=say)
 
 
+def command_of(method: str, config: Mapping[str, Any]) -> str:
+    """The command that trains a method with a configuration, its data left out."""
+    values = (f"--set {key}={shlex.quote(json.dumps(value))}" for key, value in config.items())
+    return " ".join(("earsight-train", method, *values))
+
+
 class Tokens(nn.Module):
     """The visual graph of a bundle whose localiser does not look at classes: its class map holds one."""
 
@@ -124,16 +130,13 @@ def _empty_encoders(kind: str) -> Any:
 
 
 def _manifest(directory: Path, checkpoint: Checkpoint, path: Path, description: Description) -> Manifest:
-    values = " ".join(
-        f"--set {key}={shlex.quote(json.dumps(value))}" for key, value in checkpoint.config.items()
-    )
     kind = checkpoint.about.get("encoders")
     config = {
         "name": description.name,
         "version": description.version,
         "created": datetime.datetime.now(tz=datetime.UTC).date(),
         "licence": description.licence,
-        "training_command": f"earsight-train {checkpoint.method} {values}",
+        "training_command": command_of(checkpoint.method, checkpoint.config),
         "training_data": list(description.training_data),
         "encoders": {
             "tokens": "VGG-16 at 224 px" if kind == "paper" else "DINOv2 ViT-S/14 at 224 px",

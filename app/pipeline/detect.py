@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from app.inference.bundle import Bundle
 from app.inference.manifest import Detector, Sounding
+from app.pipeline.boxes import iou, share_inside
 from app.results.model import Detection
 
 Floats = npt.NDArray[np.float32]
@@ -93,12 +94,9 @@ def around_several(boxes: Floats, scores: Floats, labels: npt.NDArray[np.int64])
 
     The things inside have different labels, hardly overlap, and have nearly the score of the box around them.
     """
-    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    shared = np.prod(np.maximum(high - low, 0), axis=2)
-    area = np.maximum(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1), 1e-9)
-    overlap = shared / (area[:, None] + area[None] - shared)
-    inside = (shared >= _INSIDE * area[:, None]) & (overlap < _SAME) & (scores[:, None] >= _AS_SURE * scores)
+    overlap = iou(boxes, boxes)
+    as_sure = scores[:, None] >= _AS_SURE * scores
+    inside = (share_inside(boxes, boxes) >= _INSIDE) & (overlap < _SAME) & as_sure
     different = (overlap < _APART) & (labels[:, None] != labels)
     pairs = np.einsum("pb,pq,qb->b", inside, different, inside, dtype=np.int64)
     several: npt.NDArray[np.bool_] = pairs > 0

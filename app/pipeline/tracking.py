@@ -15,6 +15,7 @@ from itertools import count
 import numpy as np
 import numpy.typing as npt
 
+from app.pipeline.boxes import iou
 from app.results.model import Detection
 
 MIN_IOU = 0.3
@@ -115,21 +116,6 @@ def settle_labels(frames: Sequence[FrameDetections]) -> tuple[FrameDetections, .
         tuple(replace(detection, label=last[detection.track_id]) for detection in detections)
         for detections in frames
     )
-
-
-def iou(ones: Boxes, others: Boxes) -> Boxes:
-    """Intersection over union (A, B) of boxes (A, 4) and (B, 4), x0, y0, x1, y1 with an area above 0."""
-    low = np.maximum(ones[:, None, :2], others[None, :, :2])
-    high = np.minimum(ones[:, None, 2:], others[None, :, 2:])
-    shared = np.prod(np.maximum(high - low, 0), axis=2)
-    union = _area(ones)[:, None] + _area(others)[None] - shared
-    overlap: Boxes = shared / union
-    return overlap
-
-
-def _area(boxes: Boxes) -> Boxes:
-    area: Boxes = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    return area
 
 
 def _centre(box: Boxes) -> Boxes:

@@ -73,7 +73,7 @@ def test_bright_cells_become_boxes_with_a_score_and_a_label(tiny_detecting_bundl
 def test_a_bundle_that_does_not_detect_has_no_detector(tiny_bundle):
     assert "detect" not in tiny_bundle.runners
     with pytest.raises(BundleError, match="bundle tiny describes no detector"):
-        tiny_bundle.detector  # noqa: B018
+        _ = tiny_bundle.detector
 
 
 def test_a_task_without_a_detector_in_the_manifest_is_refused(directory):

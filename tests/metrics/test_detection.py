@@ -10,6 +10,7 @@ from training.metrics.detection import (
     mean_ap,
     mean_ap_over_taus,
     ranked_hits,
+    taken_boxes,
 )
 
 LEFT, RIGHT = (0, 0, 10, 10), (20, 0, 30, 10)
@@ -167,3 +168,17 @@ def test_where_nothing_is_to_be_found_there_is_no_ap():
 
 def test_without_detections_ap_is_zero():
     assert ranked_hits(boxes(), [], boxes((0, 0, LEFT)), n_images=1).ap() == 0.0
+
+
+def test_every_box_is_taken_once_by_the_surest_detection_of_its_picture():
+    left, right = [0, 0, 0.5, 1], [0.5, 0, 1, 1]
+    found = Boxes.of_one_class([0, 0, 0, 1, 2], [left, left, right, left, left])
+    truth = Boxes.of_one_class([0, 1, 0], [right, right, left])
+    # The second takes the left box of picture 0; picture 1 has none there, and picture 2 none at all.
+    assert taken_boxes(found, [0.5, 0.9, 0.3, 0.8, 0.7], truth).tolist() == [-1, 2, 0, -1, -1]
+
+
+def test_half_an_overlap_is_enough_to_take_a_box():
+    for width, wanted in ((0.5, 0), (0.49, -1)):
+        found, truth = Boxes.of_one_class([0], [[0, 0, width, 1]]), Boxes.of_one_class([0], [[0, 0, 1, 1]])
+        assert taken_boxes(found, [1.0], truth).tolist() == [wanted]

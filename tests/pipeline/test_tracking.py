@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.pipeline.tracking import MAX_GAP_S, Tracker, iou, settle_labels
+from app.pipeline.tracking import MAX_GAP_S, Tracker, settle_labels
 from app.results.model import Detection
 
 
@@ -15,12 +15,6 @@ def at(x: float, y: float = 0.5, *, label: str = "dog", score: float = 0.9) -> D
 def follow(frames: list[tuple[float, list[Detection]]], tracker: Tracker | None = None) -> list[list[int]]:
     tracker = tracker or Tracker()
     return [[found.track_id for found in tracker.follow(time_s, boxes)] for time_s, boxes in frames]
-
-
-def test_overlap_of_boxes_worked_out_by_hand():
-    ones = np.array([[0, 0, 0.5, 1], [0.5, 0, 1, 1]])
-    others = np.array([[0.25, 0, 0.75, 1], [0, 0, 0.5, 0.5]])
-    np.testing.assert_allclose(iou(ones, others), [[1 / 3, 0.5], [1 / 3, 0]])
 
 
 def test_numbers_start_at_one_in_order_of_appearance_and_stay():

@@ -54,8 +54,7 @@ class Moments(Dataset[Moment]):
         self.dtype = dtype
         self._names = ["tokens", "cover", "embedding", "events", "has_sound", "times_s"]
         if class_map:
-            if "class_map" not in cache.fields:
-                raise CacheError("the cache has no class maps: make it anew with --fields class_map")
+            cache.need_class_maps()
             self._names.append("class_map")
         self._places = moment_places(cache, judged_only=judged_only)
         self._memory = self._loaded() if in_memory else None

@@ -73,6 +73,11 @@ class Cache:
         entry = self._entries[index]
         return self._shards.read(entry.shard, entry.record.position, names)
 
+    def need_class_maps(self, name: str = "the cache") -> None:
+        """Raises CacheError, which calls the cache so, if not every example has them."""
+        if "class_map" not in self.fields:
+            raise CacheError(f"{name} has no class maps: make it anew with --fields class_map")
+
     def split(self, name: Split) -> Cache:
         """The examples of one split; there may be none."""
         return self.where(lambda facts: facts.split == name)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime
-import json
 import re
-import shlex
 import shutil
 from pathlib import Path
 
@@ -23,7 +21,7 @@ from training.loop.checkpoint import CheckpointError
 from training.manifest import describe_graph
 from training.methods.avdet.loading import load_detector
 from training.methods.avdet.module import Avdet
-from training.trained import Description
+from training.trained import Description, command_of
 
 GRAPH = "detect.onnx"
 _TASK = "detect"
@@ -66,6 +64,7 @@ def add_detector(bundle: Path, checkpoint: Path, out: Path, *, description: Desc
         sha256=sha256_of(checkpoint),
         note="Trained for this bundle.",
     )
+    trained = command_of(detector.method, detector.hparams["config"])
     written = manifest.model_copy(
         update={
             "name": description.name,
@@ -77,7 +76,7 @@ def add_detector(bundle: Path, checkpoint: Path, out: Path, *, description: Desc
                 *manifest.training_data,
                 *(f"detector: {line}" for line in description.training_data),
             ),
-            "training_command": f"{manifest.training_command} && {_command(detector)}",
+            "training_command": f"{manifest.training_command} && {trained}",
             "detector": described(detector),
             "files": (*kept, describe_graph(out / GRAPH, role=_TASK)),
         }
@@ -94,11 +93,3 @@ def _check(manifest: Manifest, detector: Avdet, *, bundle: Path, checkpoint: Pat
             f"{checkpoint} was trained on tokens of {grid} x {grid} x {token}, {bundle} gives"
             f" {' x '.join(map(str, tokens.shape[1:]))}: take the bundle that its caches were made with"
         )
-
-
-def _command(detector: Avdet) -> str:
-    values = " ".join(
-        f"--set {key}={shlex.quote(json.dumps(value))}"
-        for key, value in dict(detector.hparams["config"]).items()
-    )
-    return f"earsight-train avdet {values}"

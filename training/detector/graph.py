@@ -7,7 +7,7 @@ import torch
 from onnx import TensorProto, helper
 from torch import Tensor, nn
 
-from training.methods.avdet.module import CANDIDATES, LEAST_SCORE, Avdet
+from training.methods.avdet.module import LEAST_SCORE, MOST_BOXES, Avdet
 from training.onnx_graph import to_onnx
 
 _BATCH = 2
@@ -52,7 +52,7 @@ def _suppress(graph: onnx.GraphProto, overlap: float) -> None:
     """
     constants = {
         "suppress.axis": ((1,), TensorProto.INT64, [1]),
-        "suppress.most": ((1,), TensorProto.INT64, [CANDIDATES]),
+        "suppress.most": ((1,), TensorProto.INT64, [MOST_BOXES]),
         "suppress.overlap": ((1,), TensorProto.FLOAT, [overlap]),
         "suppress.least": ((1,), TensorProto.FLOAT, [LEAST_SCORE]),
         "suppress.frame_and_cell": ((2,), TensorProto.INT64, [0, 2]),

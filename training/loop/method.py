@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from training.loop.config import plain_config
+
+if TYPE_CHECKING:
+    from training.loop.loading import Loaders
 
 SCORE = "val/score"
 
@@ -41,8 +44,8 @@ class Method(LightningModule):
         loader before a resumed run knows where it was, and an epoch that was broken off would begin anew.
         """
         trainer = self.trainer
-        batches: int = trainer.datamodule.n_batches  # type: ignore[attr-defined]
-        return (trainer.max_epochs or 1) * (batches // trainer.world_size)
+        loaders = cast("Loaders", trainer.datamodule)
+        return (trainer.max_epochs or 1) * (loaders.n_batches // trainer.world_size)
 
     def log_score(self, score: Tensor | float, *, count: int) -> None:
         """Log `val/score`, by which the best epoch is chosen: the higher the better.

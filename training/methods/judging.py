@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from training.methods.logistic import fit_logistic
 
 IN_SIGHT = 0.3  # share of a cell that must belong to the source before the cell counts as a hit
 _STEPS = 60
-_RIDGE = 1e-5
 
 
 class Seen(NamedTuple):
@@ -70,15 +71,4 @@ def fit_scaling(seen: Seen) -> Scaling:
     relative = cosine - cosine.amax((1, 2), keepdim=True)
     inputs = torch.stack([cosine, relative, torch.ones_like(cosine)], -1).detach().cpu()
     target = target.detach().cpu()
-    weights = torch.tensor(Scaling(), requires_grad=True)
-    optimizer = torch.optim.LBFGS([weights], max_iter=_STEPS, line_search_fn="strong_wolfe")
-
-    def loss() -> Tensor:
-        optimizer.zero_grad()
-        value = nn.functional.binary_cross_entropy_with_logits(inputs @ weights, target)
-        value = value + _RIDGE * weights.square().sum()
-        value.backward()
-        return value
-
-    optimizer.step(loss)  # type: ignore[arg-type]  # its stub wants a float
-    return Scaling(*weights.tolist())
+    return Scaling(*fit_logistic(inputs, target, start=Scaling(), steps=_STEPS))

@@ -73,13 +73,7 @@ def prepare(request: Request) -> Prepared:
 
     Raises CacheError, as `train`.
     """
-    cache = open_cache(*request.caches)
-    train_part, val_part = cache.split("train"), cache.split("val")
-    for name, part in (("training", train_part), ("validation", val_part)):
-        if not len(part):
-            raise CacheError(
-                f"{', '.join(map(str, request.caches))} hold no {name} examples: add a cache that does"
-            )
+    train_part, val_part = open_parts(request.caches)
     seed_all(request.run.seed)
     if request.encoders is not None:
         return _prepare_raw(request, train_part, val_part, request.encoders)
@@ -88,13 +82,23 @@ def prepare(request: Request) -> Prepared:
     train_set = AudibleMoments(train_part, later=later, shuffle_seed=shuffle_seed)
     val_set = AudibleMoments(val_part)
     _check(len(val_set))
-    module = request.method(request.config, widths_of(cache))
+    module = request.method(request.config, widths_of(train_part))
     module.inputs.fit(train_set.tokens, train_set.embedding)
     for moments in (train_set, val_set):
         moments.project(module.inputs.seen)
     batch = fitting_batch(request.config.batch, len(train_set))
     data = TrainingData(train_set, val_set, batch, collate=as_it_is)
     return Prepared(module, data)
+
+
+def open_parts(caches: tuple[Path, ...]) -> tuple[Cache, Cache]:
+    """The splits train and val of some caches. Raises CacheError, also if either is empty."""
+    cache = open_cache(*caches)
+    parts = cache.split("train"), cache.split("val")
+    for name, part in zip(("training", "validation"), parts, strict=True):
+        if not len(part):
+            raise CacheError(f"{', '.join(map(str, caches))} hold no {name} examples: add a cache that does")
+    return parts
 
 
 def _prepare_raw(request: Request, train_part: Cache, val_part: Cache, encoders: nn.Module) -> Prepared:

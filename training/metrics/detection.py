@@ -34,6 +34,12 @@ class Boxes:
     label: npt.NDArray[np.intp]
     box: Floats
 
+    @classmethod
+    def of_one_class(cls, image: npt.ArrayLike, box: npt.ArrayLike) -> Boxes:
+        """Boxes of which it does not matter what they are called."""
+        images = np.asarray(image, np.intp)
+        return cls(images, np.zeros_like(images), np.asarray(box, np.float64).reshape(-1, 4))
+
     def __post_init__(self) -> None:
         if self.box.shape != (len(self.image), 4) or len(self.label) != len(self.image):
             raise ValueError(f"{self.box.shape} boxes, {len(self.label)} labels, {len(self.image)} pictures")
@@ -98,17 +104,21 @@ def _select(boxes: Boxes, chosen: npt.NDArray[np.bool_]) -> Boxes:
 
 def _class_ap(found: Boxes, scores: Floats, truth: Boxes, tau: float) -> float:
     order = np.argsort(-scores, kind="stable")
-    hits = _hits(_select(found, np.ones(len(scores), bool)), order, truth, tau)
-    true_positives = np.cumsum(hits)
+    true_positives = np.cumsum(taken_boxes(found, scores, truth, tau=tau)[order] >= 0)
     return average_precision(true_positives / len(truth.image), true_positives / np.arange(1, len(order) + 1))
 
 
-def _hits(found: Boxes, order: npt.NDArray[np.intp], truth: Boxes, tau: float) -> npt.NDArray[np.bool_]:
-    """(D,) in the given order, whether each detection takes a box of its picture that is still free."""
+def taken_boxes(
+    found: Boxes, scores: npt.ArrayLike, truth: Boxes, *, tau: float = 0.5
+) -> npt.NDArray[np.intp]:
+    """(D,) for each detection the number of the box that it takes, by falling score, whatever the labels say.
+
+    -1 where it takes none: none of its picture that is still free overlaps it by `tau`.
+    """
     boxes_of = {int(image): np.flatnonzero(truth.image == image) for image in np.unique(truth.image)}
     free = np.ones(len(truth.image), bool)
-    hits = np.zeros(len(order), bool)
-    for rank, index in enumerate(order):
+    taken = np.full(len(found.image), -1, np.intp)
+    for index in np.argsort(-np.asarray(scores, np.float64), kind="stable"):
         there = boxes_of.get(int(found.image[index]))
         if there is None:
             continue
@@ -116,8 +126,8 @@ def _hits(found: Boxes, order: npt.NDArray[np.intp], truth: Boxes, tau: float) -
         best = int(overlap.argmax())
         if overlap[best] >= tau:
             free[there[best]] = False
-            hits[rank] = True
-    return hits
+            taken[index] = there[best]
+    return taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,5 +161,5 @@ def ranked_hits(
     """Match detections, all classes taken for one, to the boxes of `n_images` pictures."""
     sure = np.asarray(scores, np.float64)
     order = np.argsort(-sure, kind="stable")
-    hits = _hits(found, order, truth, tau)
+    hits = taken_boxes(found, sure, truth, tau=tau)[order] >= 0
     return RankedHits(found.image[order], hits, np.bincount(truth.image, minlength=n_images))

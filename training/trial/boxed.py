@@ -11,8 +11,7 @@ from torch import Tensor
 from training.cache.index import CacheError
 from training.cache.reading import Cache
 from training.evaluation.sounds import Localizer
-from training.methods.avdet.evidence import Things, listed
-from training.methods.moments import AUDIBLE
+from training.methods.avdet.evidence import Things, listed, things_in
 
 _BATCH = 32
 _ARRAYS = ("tokens", "class_map", "events", "embedding", "judged", "boxes", "box_sounding")
@@ -26,7 +25,6 @@ class BoxedGallery:
         name: of the cache's directory.
         tokens, class_map: (N, G, G, Dv) and (N, H, W, C) in half precision.
         heat: (N, G, G) in [0, 1] of a localiser that hears their sound; dark without any.
-        audible: (N,) bool, whether there is something to hear.
         groups: (N,) number of the video or scene that each is from: the unit of resampling.
         things: what is marked; `frame` counts along N.
     """
@@ -35,7 +33,6 @@ class BoxedGallery:
     tokens: Tensor
     class_map: Tensor
     heat: np.ndarray
-    audible: np.ndarray
     groups: np.ndarray
     things: Things
 
@@ -55,8 +52,7 @@ def boxed_gallery(cache: Cache, name: str, localize: Localizer) -> BoxedGallery:
 
     Raises CacheError: nothing is judged, or the cache lacks class maps or boxes.
     """
-    if "class_map" not in cache.fields:
-        raise CacheError(f"{name} has no class maps: make it anew with --fields class_map")
+    cache.need_class_maps(name)
     frames: list[dict[str, Tensor]] = []
     things: list[tuple[int, np.ndarray, str, bool]] = []
     groups: list[str] = []
@@ -66,11 +62,8 @@ def boxed_gallery(cache: Cache, name: str, localize: Localizer) -> BoxedGallery:
             continue
         middle = record.judged[len(record.judged) // 2]
         arrays = cache.arrays(index, _ARRAYS)
-        for number, label in enumerate(record.things):
-            box = arrays["boxes"][middle, number].numpy()
-            if not np.isnan(box).any():
-                sounds = bool(arrays["box_sounding"][middle, number])
-                things.append((len(frames), box.copy(), label, sounds))
+        shown = (arrays[key][middle, None] for key in ("boxes", "box_sounding"))
+        things += things_in(*shown, record.things, start=len(frames))
         frames.append(
             {
                 key: (arrays[key][0] if key in ("tokens", "class_map") else arrays[key])[middle].clone()
@@ -86,7 +79,6 @@ def boxed_gallery(cache: Cache, name: str, localize: Localizer) -> BoxedGallery:
         stacked["tokens"],
         stacked["class_map"],
         _heat(stacked, localize),
-        (stacked["events"].amax(1) >= AUDIBLE).numpy(),
         np.unique(groups, return_inverse=True)[1],
         listed(things),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,10 @@ import torch
 from torchmetrics.functional.clustering import adjusted_rand_score, normalized_mutual_info_score
 
 from training.evaluation.tables import NOTHING, Table, cell, number
-from training.methods.avdet.calibration import match
 from training.methods.avdet.evidence import Things
 from training.methods.avdet.module import Found
 from training.methods.avdet.naming import majority_names, matched_names
-from training.metrics.detection import TAUS, Boxes, mean_ap, ranked_hits
+from training.metrics.detection import TAUS, RankedHits, mean_ap, ranked_hits, taken_boxes
 from training.metrics.intervals import Estimate, bootstrap_each
 from training.trial.boxed import BoxedGallery
 from training.trial.boxed_arms import TRAINED, BoxedArm
@@ -164,19 +163,8 @@ def _mean_ap_at(arm: BoxedArm, gallery: BoxedGallery, tau: float) -> float:
     return 100 * float(np.mean([_hits(found, gallery, gallery.things, tau).ap() for found in arm.found]))
 
 
-def _hits(found: Found, gallery: BoxedGallery, things: Things, tau: float) -> Any:
-    return ranked_hits(
-        _as_boxes(found.frame, found.box),
-        found.score,
-        _as_boxes(things.frame, things.box),
-        n_images=len(gallery),
-        tau=tau,
-    )
-
-
-def _as_boxes(frames: np.ndarray, boxes: np.ndarray, labels: np.ndarray | None = None) -> Boxes:
-    kinds = np.zeros(len(frames), np.intp) if labels is None else labels.astype(np.intp)
-    return Boxes(frames.astype(np.intp), kinds, boxes.astype(np.float64))
+def _hits(found: Found, gallery: BoxedGallery, things: Things, tau: float) -> RankedHits:
+    return ranked_hits(found.boxes, found.score, things.boxes, n_images=len(gallery), tau=tau)
 
 
 def _naming(arm: BoxedArm, known: BoxedArm, gallery: BoxedGallery, val: BoxedGallery) -> Naming:
@@ -193,12 +181,12 @@ def _naming_of(found: Found, things: Things, seen: Found, known: Things) -> tupl
     classes, kinds = _pairs(seen, known)
     n_classes = int(max(seen.label.max(initial=0), found.label.max(initial=0))) + 1
     listed = sorted(set(things.label))
-    truth = _as_boxes(things.frame, things.box, np.array([listed.index(name) for name in things.label]))
+    truth = replace(things.boxes, label=np.array([listed.index(name) for name in things.label]))
     aps = []
     for names in (matched_names(classes, kinds, n_clusters=n_classes), majority_names(classes, kinds)):
         called = [names.get(int(label), "") for label in found.label]
         labels = np.array([listed.index(name) if name in listed else -1 for name in called])
-        aps.append(mean_ap(_as_boxes(found.frame, found.box, labels), found.score, truth))
+        aps.append(mean_ap(replace(found.boxes, label=labels), found.score, truth))
     hit, kind = _pairs(found, things)
     return (len(hit), *_agreement(hit, kind), *aps)
 
@@ -218,5 +206,5 @@ def _agreement(classes: np.ndarray, kinds: list[str]) -> tuple[float, float, flo
 
 def _pairs(found: Found, things: Things) -> tuple[np.ndarray, list[str]]:
     """Class and kind of every detection that takes a thing."""
-    taken = match(found.frame, found.box, found.score, things.frame, things.box)
+    taken = taken_boxes(found.boxes, found.score, things.boxes)
     return found.label[taken >= 0], [things.label[index] for index in taken[taken >= 0]]

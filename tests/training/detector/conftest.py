@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.training.methods.avdet.made_blocks import blocks, train_blocks, write_blocks
+from tests.training.methods.avdet.made_blocks import blocks, train_blocks
+from tests.training.methods.made_scenes import write_scenes
 from training.methods.avdet.config import AvdetConfig
 from training.methods.avdet.module import Avdet
 from training.methods.localiser import Widths
@@ -18,7 +19,7 @@ from training.methods.localiser import Widths
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of a detector that knows red and cyan blocks in what the tiny bundle sees. Do not write to it."""
     root = tmp_path_factory.mktemp("detector")
-    best = train_blocks(write_blocks(root / "cache", blocks(48, 24)), root / "run").fitted.best
+    best = train_blocks(write_scenes(root / "cache", blocks(48, 24)), root / "run").fitted.best
     assert best is not None
     return best
 

@@ -24,7 +24,7 @@ from training.methods.localiser import AudioVisualLocaliser, Widths
 
 KINDS, GRID, FRAMES = 6, 4, 2
 WIDTHS = Widths(token=32, sound=4 * KINDS, grid=GRID)
-_ENCODERS = EncoderKey(
+ENCODERS = EncoderKey(
     graphs={},
     input_size=32,
     grid=(GRID, GRID),
@@ -83,7 +83,7 @@ def scenes(n_train: int, n_val: int, **options: Any) -> list[Scene]:
 def write_scenes(directory: Path, made: Iterable[Scene], *, class_map: bool = True) -> Path:
     """Write a cache of scenes and return its directory."""
     fields = ("class_map",) if class_map else ()
-    key = CacheKey(encoders=_ENCODERS, fps=2, max_frames=FRAMES, views=1, fields=fields, source={})
+    key = CacheKey(encoders=ENCODERS, fps=2, max_frames=FRAMES, views=1, fields=fields, source={})
     with CacheWriter(directory, key, bundle="made up") as writer:
         for facts, encoded in made:
             writer.add(facts, encoded)

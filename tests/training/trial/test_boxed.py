@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.training.methods.avdet.made_blocks import bright, scene, write_blocks
+from tests.training.methods.avdet.made_blocks import bright, scene
+from tests.training.methods.made_scenes import write_scenes
 from training.cache.index import CacheError
 from training.cache.reading import open_cache
 from training.trial.boxed import boxed_gallery
@@ -19,7 +20,7 @@ def cache(tmp_path):
         scene(3, marked=False, split="test"),
         scene(4, group="video", split="test"),
     ]
-    return open_cache(write_blocks(tmp_path / "unseen", made))
+    return open_cache(write_scenes(tmp_path / "unseen", made))
 
 
 def test_one_marked_frame_of_each_example_is_taken(cache):
@@ -32,7 +33,6 @@ def test_one_marked_frame_of_each_example_is_taken(cache):
         assert gallery.things.box[row].tolist() == arrays["boxes"][1, 0].tolist()
     assert gallery.things.frame.tolist() == [0, 1, 2, 3]
     assert gallery.things.label == ("red", "cyan", "red", "red")
-    assert gallery.audible.tolist() == [True, False, True, True]
     groups = gallery.groups.tolist()
     assert groups[2] == groups[3]
     assert len(set(groups)) == 3
@@ -60,16 +60,16 @@ def test_things_that_are_not_in_sight_are_not_listed(tmp_path):
     facts, encoded = scene(0)
     encoded.arrays["boxes"][1] = np.nan
     gallery = boxed_gallery(
-        open_cache(write_blocks(tmp_path / "cache", [(facts, encoded), scene(1)])), "x", bright
+        open_cache(write_scenes(tmp_path / "cache", [(facts, encoded), scene(1)])), "x", bright
     )
     assert len(gallery) == 2
     assert gallery.things.frame.tolist() == [1]
 
 
 def test_a_cache_with_nothing_to_measure_is_named(tmp_path):
-    unmarked = open_cache(write_blocks(tmp_path / "unmarked", [scene(0, marked=False)]))
+    unmarked = open_cache(write_scenes(tmp_path / "unmarked", [scene(0, marked=False)]))
     with pytest.raises(CacheError, match="mine has no frame whose things are marked"):
         boxed_gallery(unmarked, "mine", bright)
-    plain = open_cache(write_blocks(tmp_path / "plain", [scene(0, class_map=False)], class_map=False))
+    plain = open_cache(write_scenes(tmp_path / "plain", [scene(0, class_map=False)], class_map=False))
     with pytest.raises(CacheError, match="mine has no class maps: make it anew with --fields class_map"):
         boxed_gallery(plain, "mine", bright)

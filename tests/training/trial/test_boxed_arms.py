@@ -5,7 +5,8 @@ import pytest
 import torch
 
 import training.trial.boxed_arms
-from tests.training.methods.avdet.made_blocks import SMALL, blocks, bright, scene, write_blocks
+from tests.training.methods.avdet.made_blocks import SMALL, blocks, bright, scene
+from tests.training.methods.made_scenes import write_scenes
 from training.cache.reading import open_cache
 from training.loop.fitting import RunOptions
 from training.methods.avdet.config import AvdetConfig
@@ -30,7 +31,7 @@ from training.trial.boxed_arms import (
 def request_of(tmp_path_factory):
     """Makes the request to train on blocks for two epochs, in a directory of that name."""
     root = tmp_path_factory.mktemp("arms")
-    cache = write_blocks(root / "cache", blocks(24, 24))
+    cache = write_scenes(root / "cache", blocks(24, 24))
 
     def make(name, **options):
         run = RunOptions(root / name, 2, devices=1, accelerator="cpu", **options)
@@ -49,7 +50,7 @@ def detector(request_of):
 def gallery(tmp_path):
     """Five frames, the second without a sound."""
     made = [scene(number, split="test", loud=0.0 if number == 101 else 0.9) for number in range(100, 105)]
-    return boxed_gallery(open_cache(write_blocks(tmp_path / "unseen", made)), "unseen", bright)
+    return boxed_gallery(open_cache(write_scenes(tmp_path / "unseen", made)), "unseen", bright)
 
 
 def test_frames_are_numbered_through_whatever_the_batch(detector, gallery, monkeypatch):

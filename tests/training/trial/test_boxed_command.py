@@ -7,7 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 import training.trial.boxed_report
-from tests.training.methods.avdet.made_blocks import SMALL, blocks, scene, write_blocks
+from tests.training.methods.avdet.made_blocks import SMALL, blocks, scene
+from tests.training.methods.made_scenes import write_scenes
 from training.cli import cli
 from training.trial.boxed_arms import (
     CENTRE,
@@ -28,8 +29,8 @@ def run(tmp_path, tiny_bundles, monkeypatch):
     monkeypatch.setenv("EARSIGHT_INFERENCE__DEVICE", "cpu")
     fewer = partial(training.trial.boxed_report.bootstrap_each, resamples=50)
     monkeypatch.setattr(training.trial.boxed_report, "bootstrap_each", fewer)
-    cache = write_blocks(tmp_path / "cache", blocks(24, 8))
-    test = write_blocks(tmp_path / "unseen", [scene(n, split="test") for n in range(100, 110)])
+    cache = write_scenes(tmp_path / "cache", blocks(24, 8))
+    test = write_scenes(tmp_path / "unseen", [scene(n, split="test") for n in range(100, 110)])
 
     def invoke(*arguments, cache=cache, test=test, bundle="tiny"):
         small = {**SMALL, "heads": 1, "rounds": 0}
@@ -69,9 +70,9 @@ def test_a_trial_compares_avdet_with_its_controls_and_goes_on_where_it_was(run, 
 
 
 def test_what_is_wrong_is_said_in_a_line_before_anything_is_trained(run, tmp_path):
-    unmarked = write_blocks(tmp_path / "unmarked", [scene(0, marked=False, split="test")])
-    plain = write_blocks(tmp_path / "plain", [scene(0, class_map=False)], class_map=False)
-    without = write_blocks(tmp_path / "without", blocks(24, 0))
+    unmarked = write_scenes(tmp_path / "unmarked", [scene(0, marked=False, split="test")])
+    plain = write_scenes(tmp_path / "plain", [scene(0, class_map=False)], class_map=False)
+    without = write_scenes(tmp_path / "without", blocks(24, 0))
     for result, message in (
         (run("--set", "smell=1"), "unknown key smell"),
         (run(bundle="none-such"), "there is no bundle 'none-such'"),

@@ -27,7 +27,7 @@ def gallery_of(*kinds, sounding=(True, True, False)):
     """Three frames with a thing each; the last does not sound."""
     things = Things(np.arange(3), BOXES, kinds or ("dog", "cat", "dog"), np.array(sounding))
     empty = torch.zeros(3, 1, 1, 1)
-    return BoxedGallery("unseen", empty, empty, np.zeros((3, 4, 4)), np.ones(3, bool), np.arange(3), things)
+    return BoxedGallery("unseen", empty, empty, np.zeros((3, 4, 4)), np.arange(3), things)
 
 
 def found(*labels, boxes=BOXES, scores=(0.7, 0.8, 0.9)):

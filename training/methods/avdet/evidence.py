@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
-from training.cache.index import CacheError
 from training.cache.reading import Cache
 from training.evaluation.sounds import Localizer
 from training.methods.avdet.sight import Sight
 from training.methods.moments import AUDIBLE
+from training.metrics.detection import Boxes
 
 _ARRAYS = ("tokens", "embedding", "events", "boxes", "box_sounding", "judged")
 _POOLED = 4  # power of the heat that a place counts with
@@ -39,6 +39,10 @@ class Things:
     box: np.ndarray
     label: tuple[str, ...]
     sounding: np.ndarray
+
+    @property
+    def boxes(self) -> Boxes:
+        return Boxes.of_one_class(self.frame, self.box)
 
     def of(self, chosen: np.ndarray) -> Things:
         """Those of some frames: `chosen` (N,) bool. The frames are numbered anew."""
@@ -95,7 +99,7 @@ class Evidence:
 
 def fit_inputs(inputs: Sight, cache: Cache, *, most: int = 400) -> None:
     """Take scales and basis from examples of a cache, spread evenly. Raises CacheError, as `gather`."""
-    _check(cache)
+    cache.need_class_maps()
     step = max(1, len(cache) // most)
     names = ("tokens", "class_map", "embedding")
     parts = [cache.arrays(index, names) for index in range(0, len(cache), step)]
@@ -126,7 +130,7 @@ def gather(
     Raises:
         CacheError: a cache is damaged, was made before caches held boxes, or lacks class maps.
     """
-    _check(cache)
+    cache.need_class_maps()
     names = (*_ARRAYS, "class_map")
     sounds = _sounds(cache, shuffle_seed)
     console = Console(stderr=True)
@@ -150,9 +154,9 @@ def gather(
             "plain": rows + kept * numbers,
         }
         parts[-1]["example"] = torch.full((count,), index)
-        listed_labels = cache.record(index).facts.labels
-        labels += [listed_labels[0] if len(listed_labels) == 1 else ""] * count
-        things += _things(arrays, cache.record(index).things, start)
+        record = cache.record(index)
+        labels += [record.facts.labels[0] if len(record.facts.labels) == 1 else ""] * count
+        things += things_in(arrays["boxes"], arrays["box_sounding"], record.things, start=start)
         start += count
         rows += count * kept
     joined = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
@@ -165,11 +169,6 @@ def gather(
         label=tuple(labels),
         things=listed(things),
     )
-
-
-def _check(cache: Cache) -> None:
-    if "class_map" not in cache.fields:
-        raise CacheError("the cache has no class maps: make it anew with --fields class_map")
 
 
 def _sounds(cache: Cache, shuffle_seed: int | None) -> dict[str, Tensor]:
@@ -219,15 +218,21 @@ def _pooled(maps: Tensor, heat: Tensor) -> Tensor:
     return (maps * weight[..., None]).sum((1, 2)) / weight.sum((1, 2))[:, None]
 
 
-def _things(
-    arrays: dict[str, Tensor], names: tuple[str, ...], start: int
+def things_in(
+    boxes: Tensor, sounding: Tensor, names: tuple[str, ...], *, start: int
 ) -> Iterator[tuple[int, np.ndarray, str, bool]]:
-    boxes, sounding = arrays["boxes"].numpy(), arrays["box_sounding"].numpy()
-    for frame, thing in zip(*np.nonzero(~np.isnan(boxes).any(2)), strict=True):
-        yield start + int(frame), boxes[frame, thing].copy(), names[thing], bool(sounding[frame, thing])
+    """Frame, box, name and whether it sounds of what is seen in frames that are numbered from `start`.
+
+    Args:
+        boxes, sounding: (T, K, 4) and (T, K), as a cache has them.
+        names: K of them.
+    """
+    for frame, thing in (~boxes.isnan().any(2)).nonzero().tolist():
+        yield start + frame, boxes[frame, thing].numpy().copy(), names[thing], bool(sounding[frame, thing])
 
 
 def listed(things: list[tuple[int, np.ndarray, str, bool]]) -> Things:
+    """What `things_in` gave, together."""
     return Things(
         np.array([thing[0] for thing in things], np.int64),
         np.array([thing[1] for thing in things], np.float32).reshape(-1, 4),

@@ -18,16 +18,15 @@ from training.methods.avdet.calibration import (
     Sounding,
     best_threshold,
     fit_sounding,
-    match,
 )
 from training.methods.avdet.config import AvdetConfig
 from training.methods.avdet.detector import Answers, DetectorHead
 from training.methods.avdet.sight import Sight
 from training.methods.avdet.targets import assign, losses
 from training.methods.localiser import Widths
-from training.metrics.detection import Boxes, class_agnostic_ap
+from training.metrics.detection import Boxes, class_agnostic_ap, taken_boxes
 
-CANDIDATES = 60  # of a frame, before suppression
+MOST_BOXES = 60  # of a frame
 _SLACK = 0.02  # of F1, which is flat around its maximum, and users rather see a box too many
 LEAST_SCORE = 0.02  # score below which nothing is worth a line
 
@@ -39,6 +38,10 @@ class Found(NamedTuple):
     box: np.ndarray
     score: np.ndarray
     label: np.ndarray
+
+    @property
+    def boxes(self) -> Boxes:
+        return Boxes.of_one_class(self.frame, self.box)
 
     def of(self, kept: np.ndarray) -> Found:
         """Those in some frames, (F,) bool; the frames keep their numbers."""
@@ -52,6 +55,10 @@ class Truth(NamedTuple):
     frame: np.ndarray
     box: np.ndarray
     sounding: np.ndarray
+
+    @property
+    def boxes(self) -> Boxes:
+        return Boxes.of_one_class(self.frame, self.box)
 
     def of(self, kept: np.ndarray) -> Truth:
         """Those in some frames, (F,) bool; the frames keep their numbers."""
@@ -136,7 +143,7 @@ class Avdet(Method):
         self.log_score(float(np.mean(scores)), count=len(boxes))
 
     def _calibrate(self, found: Found, truth: Truth, heat: np.ndarray) -> None:
-        taken = match(found.frame, found.box, found.score, truth.frame, truth.box)
+        taken = taken_boxes(found.boxes, found.score, truth.boxes)
         hits = taken >= 0
         self.threshold.fill_(best_threshold(found.score, hits, len(truth.frame), slack=_SLACK))
         inside = np.concatenate(
@@ -157,9 +164,8 @@ class Avdet(Method):
         labels = answers.classes.argmax(2)
         parts = []
         for row, (boxes, scores) in enumerate(zip(answers.boxes.clamp(0, 1), answers.scores, strict=True)):
-            best = scores.topk(min(CANDIDATES, len(scores))).indices
-            best = best[scores[best] >= LEAST_SCORE]
-            best = best[nms(boxes[best], scores[best], self.config.suppression)]
+            best = (scores >= LEAST_SCORE).nonzero()[:, 0]
+            best = best[nms(boxes[best], scores[best], self.config.suppression)][:MOST_BOXES]
             several = around_several(*(part[best].cpu().numpy() for part in (boxes, scores, labels[row])))
             best = best[torch.from_numpy(~several).to(best.device)]
             parts.append((torch.full((len(best),), row), boxes[best], scores[best], labels[row, best]))
@@ -218,9 +224,4 @@ def agnostic_ap(found: Found, truth: Truth, *, tau: float = 0.5) -> float:
     """Class-agnostic AP of what was found; 0 if there is nothing to be found."""
     if not len(truth.frame):
         return 0.0
-    return class_agnostic_ap(
-        Boxes(found.frame, np.zeros(len(found.frame), np.intp), found.box.astype(np.float64)),
-        found.score,
-        Boxes(truth.frame, np.zeros(len(truth.frame), np.intp), truth.box.astype(np.float64)),
-        tau=tau,
-    )
+    return class_agnostic_ap(found.boxes, found.score, truth.boxes, tau=tau)

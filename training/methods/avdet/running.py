@@ -8,8 +8,7 @@ from pathlib import Path
 
 import typer
 
-from training.cache.index import CacheError
-from training.cache.reading import Cache, open_cache
+from training.cache.reading import Cache
 from training.evaluation.sounds import Localizer
 from training.loop.fitting import Fitted, RunOptions, fit
 from training.loop.loading import TrainingData
@@ -19,7 +18,7 @@ from training.methods.avdet.module import Avdet, BoxedFrames
 from training.methods.avdet.preparing import Lessons, prepare
 from training.methods.localiser import Widths
 from training.methods.moments import as_it_is
-from training.methods.running import fitting_batch, widths_of
+from training.methods.running import fitting_batch, open_parts, widths_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +67,9 @@ def train(request: Request, *, say: Callable[[str], None] = typer.echo) -> Train
 
 
 def _lessons(request: Request, say: Callable[[str], None]) -> tuple[Lessons, Widths, tuple[int, ...]]:
-    cache = open_cache(*request.caches)
-    train_part, val_part = cache.split("train"), cache.split("val")
-    for name, part in (("training", train_part), ("validation", val_part)):
-        if not len(part):
-            raise CacheError(
-                f"{', '.join(map(str, request.caches))} hold no {name} examples: add a cache that does"
-            )
+    train_part, val_part = open_parts(request.caches)
     seed_all(request.run.seed)
-    widths, class_map = widths_of(cache), class_map_of(cache)
+    widths, class_map = widths_of(train_part), class_map_of(train_part)
     lessons = prepare(
         train_part,
         val_part,
@@ -93,6 +86,5 @@ def _lessons(request: Request, say: Callable[[str], None]) -> tuple[Lessons, Wid
 
 def class_map_of(cache: Cache) -> tuple[int, ...]:
     """H, W and C of the class maps of a cache. Raises CacheError if it has none."""
-    if "class_map" not in cache.fields:
-        raise CacheError("the caches have no class maps: make them anew with --fields class_map")
+    cache.need_class_maps()
     return tuple(cache.arrays(0, ("class_map",))["class_map"].shape[2:])

@@ -30,7 +30,7 @@ class PaperEncoders(EndToEndEncoders):
         super().__init__(vgg16, vggish, silence=None, shrink=2)
         freeze(self)
 
-    def train(self, mode: bool = True) -> Self:  # noqa: ARG002
+    def train(self, mode: bool = True) -> Self:  # noqa: ARG002  # PyTorch's signature
         """Stay in evaluation mode, whatever the method around it does."""
         return super().train(False)
 

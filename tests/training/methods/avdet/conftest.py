@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.training.methods.avdet.made_blocks import SMALL, blocks, bright, train_blocks, write_blocks
+from tests.training.methods.avdet.made_blocks import SMALL, blocks, bright, train_blocks
+from tests.training.methods.made_scenes import write_scenes
 from training.evaluation.sounds import Localizer
 from training.loop.fitting import RunOptions
 from training.methods.avdet.config import AvdetConfig
@@ -18,7 +19,7 @@ from training.methods.avdet.running import Request, Trained
 @pytest.fixture(scope="session")
 def block_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """48 scenes to train on and 24 to choose by, of two frames each. Do not write to it."""
-    return write_blocks(tmp_path_factory.mktemp("caches") / "blocks", blocks(48, 24))
+    return write_scenes(tmp_path_factory.mktemp("caches") / "blocks", blocks(48, 24))
 
 
 @pytest.fixture(scope="session")

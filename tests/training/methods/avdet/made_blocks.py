@@ -6,16 +6,13 @@ is two cells high and wide, and moves from frame to frame.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from app.inference.manifest import AudioSpec
 from training.cache.encoding import Encoded
-from training.cache.index import CacheKey, EncoderKey
-from training.cache.writing import CacheWriter
 from training.data.examples import Facts
 from training.loop.fitting import RunOptions
 from training.methods.avdet.config import AvdetConfig
@@ -41,14 +38,6 @@ SMALL = {
 """Values of the configuration under which the blocks are learned in a second."""
 
 _EVENTS, _CLASSES = (70, 302), (151, 817)  # bark, horn of a vehicle; Chihuahua, sports car
-_ENCODERS = EncoderKey(
-    graphs={},
-    input_size=32,
-    grid=(GRID, GRID),
-    audio=AudioSpec(sample_rate_hz=16_000, window_samples=3200, hop_samples=1600, context_s=0.4),
-    silence=None,
-)
-
 Scene = tuple[Facts, Encoded]
 
 
@@ -118,16 +107,6 @@ def blocks(n_train: int, n_val: int, **options: Any) -> list[Scene]:
     unknown = {"marked": False, "split": "train"}
     train = [scene(number, **{**unknown, **options}) for number in range(n_train)]
     return train + [scene(number, split="val", **options) for number in range(n_train, n_train + n_val)]
-
-
-def write_blocks(directory: Path, made: Iterable[Scene], *, class_map: bool = True) -> Path:
-    """Write a cache of scenes and return its directory."""
-    fields = ("class_map",) if class_map else ()
-    key = CacheKey(encoders=_ENCODERS, fps=2, max_frames=FRAMES, views=1, fields=fields, source={})
-    with CacheWriter(directory, key, bundle="made up") as writer:
-        for facts, encoded in made:
-            writer.add(facts, encoded)
-    return directory
 
 
 def bright(tokens, class_map, events, embedding):

@@ -4,8 +4,8 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from tests.training.methods.avdet.made_blocks import SMALL, blocks, write_blocks
-from tests.training.methods.made_scenes import save_untrained
+from tests.training.methods.avdet.made_blocks import SMALL, blocks
+from tests.training.methods.made_scenes import save_untrained, write_scenes
 from training.cli import cli
 from training.loop.checkpoint import read_checkpoint
 from training.methods.avdet.loading import load_detector
@@ -88,7 +88,7 @@ def test_what_is_wrong_is_said_in_a_line(run, tmp_path, arguments, message):
 
 
 def test_a_cache_without_class_maps_is_refused_in_a_line(run, tmp_path):
-    cache = write_blocks(tmp_path / "cache", blocks(12, 4, class_map=False), class_map=False)
+    cache = write_scenes(tmp_path / "cache", blocks(12, 4, class_map=False), class_map=False)
     result = run(cache=cache)
     assert result.exit_code == 1
     assert "no class maps: make" in result.output

@@ -7,7 +7,6 @@ from training.methods.avdet.calibration import (
     Sounding,
     best_threshold,
     fit_sounding,
-    match,
 )
 
 
@@ -28,23 +27,6 @@ def test_the_threshold_keeps_off_the_ends_and_is_the_usual_one_without_a_hit():
     assert threshold([0.03], [1], 1) == 0.05
     assert threshold([0.9, 0.8], [0, 0], 3) == USUAL_THRESHOLD
     assert threshold([], [], 3) == USUAL_THRESHOLD
-
-
-def test_every_marked_box_is_taken_once_by_the_surest_detection_of_its_frame():
-    left, right = [0, 0, 0.5, 1], [0.5, 0, 1, 1]
-    frames = np.array([0, 0, 0, 1, 2])
-    boxes = np.float32([left, left, right, left, left])
-    scores = np.float32([0.5, 0.9, 0.3, 0.8, 0.7])
-    truth_frames, truth = np.array([0, 1, 0]), np.float32([right, right, left])
-    # The second detection takes the left box of frame 0; frame 1 has none there, and frame 2 none at all.
-    assert match(frames, boxes, scores, truth_frames, truth).tolist() == [-1, 2, 0, -1, -1]
-
-
-def test_half_an_overlap_is_enough():
-    frames, score = np.array([0]), np.float32([1])
-    for width, wanted in ((0.5, 0), (0.49, -1)):
-        box = np.float32([[0, 0, width, 1]])
-        assert match(frames, box, score, frames, np.float32([[0, 0, 1, 1]])).tolist() == [wanted]
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.training.methods.avdet.made_blocks import WIDTHS, blocks, bright, listener, scene, write_blocks
+from tests.training.methods.avdet.made_blocks import WIDTHS, blocks, bright, listener, scene
+from tests.training.methods.made_scenes import write_scenes
 from training.cache.index import CacheError
 from training.cache.reading import open_cache
 from training.methods.avdet.evidence import fit_inputs, gather, listed
@@ -25,7 +26,7 @@ def cache(tmp_path):
         scene(1, loud=0.05, labels=("bark", "speech")),
         scene(2, marked=False, labels=()),
     ]
-    return open_cache(write_blocks(tmp_path / "cache", made))
+    return open_cache(write_scenes(tmp_path / "cache", made))
 
 
 def test_inputs_are_scaled_by_the_cache(inputs, block_cache):
@@ -86,7 +87,7 @@ def test_a_place_is_described_by_what_stands_where_the_sound_comes_from(tmp_path
     tokens[:, :, :2, :2, 0] = 2
     looks[:] = 0
     looks[:, :, 0, 0, 151] = looks[:, :, 0, 1, 817] = looks[:, :, 1, :, 817] = 1
-    cache = open_cache(write_blocks(tmp_path / "one", [(facts, encoded)]))
+    cache = open_cache(write_scenes(tmp_path / "one", [(facts, encoded)]))
     evidence = gather(cache, bright, inputs)
     assert evidence.looks[0, 151] > 0.9 > 0.1 > evidence.looks[0, 817]
     block = inputs.seen(torch.tensor([2.0, 0, 0]), None)
@@ -95,14 +96,14 @@ def test_a_place_is_described_by_what_stands_where_the_sound_comes_from(tmp_path
 
 def test_the_dark_is_described_by_the_whole(tmp_path, inputs):
     facts, encoded = scene(0, loud=0.0)
-    cache = open_cache(write_blocks(tmp_path / "one", [(facts, encoded)]))
+    cache = open_cache(write_scenes(tmp_path / "one", [(facts, encoded)]))
     seen = inputs.seen(torch.from_numpy(encoded.arrays["tokens"][0]), None)
     assert torch.allclose(gather(cache, bright, inputs).place.float(), seen.mean((1, 2)), atol=2e-3)
 
 
 def test_shuffled_sounds_come_from_other_audible_frames(tmp_path, inputs):
     made = [*blocks(20, 0), scene(50, loud=0.0), scene(51, loud=0.0)]
-    cache = open_cache(write_blocks(tmp_path / "cache", made))
+    cache = open_cache(write_scenes(tmp_path / "cache", made))
     plain, mixed, other = (gather(cache, listener, inputs, shuffle_seed=seed) for seed in (None, 0, 1))
     moved = (plain.embedding[:40] != mixed.embedding[:40]).any(1)
     assert moved.float().mean() > 0.9
@@ -123,7 +124,7 @@ def test_shuffled_sounds_come_from_other_audible_frames(tmp_path, inputs):
 )
 def test_a_cache_without_what_is_needed_is_refused(tmp_path, inputs, lacking, message):
     made = [scene(0, **{lacking: False})]
-    cache = open_cache(write_blocks(tmp_path / "cache", made, class_map=lacking != "class_map"))
+    cache = open_cache(write_scenes(tmp_path / "cache", made, class_map=lacking != "class_map"))
     with pytest.raises(CacheError, match=message):
         gather(cache, bright, inputs)
 

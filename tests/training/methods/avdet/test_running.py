@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.training.methods.avdet.made_blocks import blocks, listener, scene, write_blocks
-from tests.training.methods.made_scenes import save_untrained
+from tests.training.methods.avdet.made_blocks import blocks, listener, scene
+from tests.training.methods.made_scenes import save_untrained, write_scenes
 from training.cache.index import CacheError
 from training.cache.reading import open_cache
 from training.loop.checkpoint import CheckpointError, read_checkpoint
@@ -150,7 +150,7 @@ def test_a_run_that_was_broken_off_ends_as_one_without_a_break(request_of):
 
 def test_without_marks_boxes_of_the_heat_choose_and_the_bridge_gives_the_names(request_of, tmp_path):
     made = blocks(24, 12, marked=False, bridged=True)
-    trained = train(request_of(cache=write_blocks(tmp_path / "cache", made), epochs=4, looks=0), say=str)
+    trained = train(request_of(cache=write_scenes(tmp_path / "cache", made), epochs=4, looks=0), say=str)
     assert set(trained.lessons.names) == {"dog", "car"}
     assert trained.lessons.rule.beta == 0.5
     assert not trained.lessons.val["marked"].any()
@@ -161,7 +161,7 @@ def test_without_marks_boxes_of_the_heat_choose_and_the_bridge_gives_the_names(r
 def test_marked_things_without_a_sound_are_to_be_found_as_well(request_of, tmp_path):
     made = [*blocks(24, 0), *(scene(n, split="val", loud=0.0) for n in range(50, 54))]
     made += [scene(n, split="val") for n in range(54, 60)]
-    lessons = train(request_of(cache=write_blocks(tmp_path / "cache", made)), say=str).lessons
+    lessons = train(request_of(cache=write_scenes(tmp_path / "cache", made)), say=str).lessons
     assert len(lessons.val["truth"]) == 20
     assert lessons.val["marked"].all()
     assert len(lessons.labels) == 12  # of those that are heard
@@ -182,14 +182,14 @@ def test_marked_things_without_a_sound_are_to_be_found_as_well(request_of, tmp_p
     ],
 )
 def test_a_cache_that_does_not_serve_is_refused(request_of, tmp_path, made, message):
-    cache = write_blocks(tmp_path / "cache", made)
+    cache = write_scenes(tmp_path / "cache", made)
     with pytest.raises(CacheError, match=message):
         train(request_of(cache=cache), say=str)
     assert not (tmp_path / "run").exists()
 
 
 def test_a_cache_without_class_maps_is_refused(request_of, tmp_path):
-    cache = write_blocks(tmp_path / "cache", blocks(24, 6, class_map=False), class_map=False)
+    cache = write_scenes(tmp_path / "cache", blocks(24, 6, class_map=False), class_map=False)
     with pytest.raises(CacheError, match=r"no class maps: make .* anew with --fields class_map"):
         train(request_of(cache=cache), say=str)
 
