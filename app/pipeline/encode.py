@@ -80,6 +80,25 @@ class ChunkEncoder:
                 embedding[row] = np.mean([window.embedding for window in windows], axis=0)
         return events, embedding
 
+    def nearest(self, times_s: npt.NDArray[np.float64]) -> Floats:
+        """Embeddings (N, Da) of the one window nearest to each frame, of frames given to the last `hear`.
+
+        They tell when a sound is heard to about half a second; the mean that `hear` gives is blurred over
+        `context_s`. Zero for a frame without sound.
+        """
+        spec = self._bundle.manifest.audio
+        nearest = np.zeros((len(times_s), _widths(self._bundle.manifest)[1]), np.float32)
+        starts = sorted(self._windows)
+        if not starts:
+            return nearest
+        centres_s = (np.array(starts) + spec.window_samples / 2) / spec.sample_rate_hz
+        for row, time_s in enumerate(times_s):
+            distance_s = np.abs(centres_s - time_s)
+            best = int(distance_s.argmin())
+            if distance_s[best] <= _reach_s(spec):
+                nearest[row] = self._windows[starts[best]].embedding
+        return nearest
+
     def see(self, frames: npt.NDArray[np.uint8]) -> tuple[Floats, Floats]:
         """Encode frames (N, S, S, 3) in one run. A picture that stands still is encoded once.
 
@@ -150,11 +169,15 @@ def _windows_in_reach(
     last = (offset + len(waveform) - spec.window_samples) // spec.hop_samples
     starts = np.arange(first, last + 1) * spec.hop_samples if last >= first else np.array([offset])
     centres_s = (starts + spec.window_samples / 2) / spec.sample_rate_hz
-    # Half a sample of tolerance: a window exactly at the rim is heard whatever the rounding.
-    reach_s = spec.context_s / 2 + 0.5 / spec.sample_rate_hz
+    reach_s = _reach_s(spec)
     low = np.searchsorted(centres_s, times_s - reach_s, side="left")
     high = np.searchsorted(centres_s, times_s + reach_s, side="right")
     return [starts[begin:end].tolist() for begin, end in zip(low, high, strict=True)]
+
+
+def _reach_s(spec: AudioSpec) -> float:
+    # Half a sample of tolerance: a window exactly at the rim is heard whatever the rounding.
+    return spec.context_s / 2 + 0.5 / spec.sample_rate_hz
 
 
 def _widths(manifest: Manifest) -> tuple[int, int]:

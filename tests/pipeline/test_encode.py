@@ -142,3 +142,22 @@ def test_the_batch_size_does_not_change_the_tokens(tiny_bundle, batch):
 def test_the_margin_of_the_default_windows_fits_a_second_and_a_half(tiny_bundle):
     spec = tiny_bundle.manifest.audio.model_copy(update={"window_samples": 15_600, "context_s": 2.0})
     assert sound_margin_s(spec) == pytest.approx(1.4875)
+
+
+def test_the_nearest_window_tells_apart_what_the_mean_blurs(tiny_bundle):
+    # Windows are centred at 0.1, 0.2, ...; the burst lies in those at 1.0, 1.1 and 1.2.
+    encoder = ChunkEncoder(tiny_bundle)
+    waveform, times_s = _waveform(3, (1.05, 1.15, 0.5)), _times(0.94, 0.96, 1.24, 1.26)
+    _, mean = encoder.hear(waveform, 0.0, times_s)
+    nearest = encoder.nearest(times_s)
+    np.testing.assert_allclose(nearest[:, 0], [0, 1, 1, 0], atol=1e-6)
+    np.testing.assert_allclose(mean[:, 0], 0.5, atol=1e-6)
+
+
+def test_a_frame_out_of_reach_of_the_sound_has_no_nearest_window(tiny_bundle):
+    encoder = ChunkEncoder(tiny_bundle)
+    times_s = _times(0.5, 1.1, 1.2, 5)
+    encoder.hear(_waveform(1, (0, 1, 0.5)), 0.0, times_s)
+    np.testing.assert_array_equal(encoder.nearest(times_s), [[1, 1], [1, 1], [0, 0], [0, 0]])
+    encoder.hear(np.zeros(0, np.float32), 0.0, times_s)
+    np.testing.assert_array_equal(encoder.nearest(times_s), np.zeros((4, 2)))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # PyTorch takes seconds to load, and `--help` need not wait f
     from training.data.examples import Example, Split
 
 COMPOSITES = "composites"
+USUAL_SECONDS = 4.0  # of a composed scene
 FAILED, INTERRUPTED = 1, 130
 _NAMED = 20  # failures written out
 _SHOWN = 24  # letters of an id beside the bar
@@ -67,6 +68,7 @@ SplitName = Annotated[
 ]
 Number = Annotated[int, typer.Option("--n", min=1, help=f"Number of {COMPOSITES}.")]
 Seed = Annotated[int, typer.Option(min=0, help=f"Seed of the {COMPOSITES}.")]
+Seconds = Annotated[float, typer.Option(min=1, max=600, help=f"Length of each of the {COMPOSITES}.")]
 Force = Annotated[bool, typer.Option("--force", help="Throw away the cache in DIR and start anew.")]
 
 
@@ -85,6 +87,7 @@ def cache(
     split: SplitName = None,
     n: Number = 1000,
     seed: Seed = 0,
+    seconds: Seconds = USUAL_SECONDS,
     force: Force = False,
 ) -> None:
     """Encode the examples of a data set into DIR. The same command again goes on where it was stopped."""
@@ -97,7 +100,7 @@ def cache(
     with _explained():
         from training.cache.encoding import Recipe
 
-        found = _composites(split, n, seed) if root is None else _read(reader, root, split)
+        found = _composites(split, n, seed, seconds) if root is None else _read(reader, root, split)
         recipe = Recipe(fps, max_frames, views, class_map="class_map" in wanted, raw="raw" in wanted)
         filled = _fill(out, found, limit=limit, encoder=_encoder(bundle, recipe), jobs=jobs, force=force)
     _report(filled, out)
@@ -127,12 +130,15 @@ def _read(name: str, root: Path, split: str | None) -> _Found:
     return _Found(samples, {"reader": name, "root": str(root.resolve()), "split": split or "all"})
 
 
-def _composites(split: str | None, n: int, seed: int) -> _Found:
-    from training.data.composites import composites
+def _composites(split: str | None, n: int, seed: int, seconds: float) -> _Found:
+    from training.data.composites import Options, composites
 
     part: Split = split or "train"  # type: ignore[assignment]
     # Scene k is the same whatever their number: more of them may be added later.
-    return _Found(composites(part, n, seed=seed), {"reader": COMPOSITES, "split": part, "seed": str(seed)})
+    source = {"reader": COMPOSITES, "split": part, "seed": str(seed)}
+    if seconds != USUAL_SECONDS:
+        source["seconds"] = f"{seconds:g}"
+    return _Found(composites(part, n, seed=seed, options=Options(duration_s=seconds)), source)
 
 
 def _encoder(name: str, recipe: Recipe) -> ExampleEncoder:

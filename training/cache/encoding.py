@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from app.inference.bundle import Bundle
-from app.pipeline.encode import SILENCE, encode_audio, encode_visual
+from app.pipeline.encode import SILENCE, ChunkEncoder, encode_visual
 from training.cache.index import CacheKey, encoder_key
 from training.cache.views import ViewMaker, view_seed
 from training.data.examples import Footage, Visible
@@ -50,7 +50,8 @@ class Encoded:
 
     Attributes:
         arrays: `tokens` (V+1, T, G, G, Dv) float16, the plain view first; `embedding` (T, Da) and `events`
-            (T, E) float16, zero for a frame without sound; `cover` (V+1, T, G, G) float16, share of each
+            (T, E) float16, zero for a frame without sound; `window` (T, Da) float16, embedding of the
+            one window nearest to the frame; `cover` (V+1, T, G, G) float16, share of each
             cell in the truth; `judged` (T,) bool; `has_sound` (T,) bool; `times_s` (T,) float64; `boxes`
             (T, K, 4) float32 and `box_sounding` (T, K) bool, of the K things as in `Visible`. If wanted,
             `class_map` (V+1, T, H, W, C) float16; `frames` (T, S, S, 3) uint8 and `waveform` (N,) float32.
@@ -112,10 +113,12 @@ class ExampleEncoder:
         kept = chosen_frames(footage.judged, self.recipe.max_frames)
         frames, times_s, judged = footage.frames[kept], footage.times_s[kept], footage.judged[kept]
         waveform = np.ascontiguousarray(footage.waveform, np.float32)
-        events, embedding = encode_audio(self.bundle, waveform, footage.waveform_start_s, times_s)
+        hearing = ChunkEncoder(self.bundle)
+        events, embedding = hearing.hear(waveform, footage.waveform_start_s, times_s)
         arrays: Arrays = {
             "embedding": embedding.astype(np.float16),
             "events": events.astype(np.float16),
+            "window": hearing.nearest(times_s).astype(np.float16),
             "judged": judged.astype(bool),
             # A frame beyond the end of the sound track hears no window, and its embedding is zero.
             "has_sound": embedding.any(1),
