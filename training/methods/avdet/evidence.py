@@ -16,8 +16,8 @@ from torch import Tensor
 
 from training.cache.reading import Cache
 from training.evaluation.sounds import Localizer
-from training.methods.avdet.sight import Sight
 from training.methods.moments import AUDIBLE
+from training.methods.sight import Sight
 from training.metrics.detection import Boxes
 
 _ARRAYS = ("tokens", "embedding", "events", "boxes", "box_sounding", "judged")

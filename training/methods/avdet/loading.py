@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from training.loop.checkpoint import CheckpointError, read_checkpoint
-from training.loop.config import ConfigError, load_config
 from training.methods.avdet.config import AvdetConfig
 from training.methods.avdet.module import Avdet
-from training.methods.localiser import Widths
+from training.methods.heads import HeadKind, load_head
+
+DETECTOR = HeadKind(Avdet, AvdetConfig, names="names", called="a detector")
 
 
 def load_detector(path: Path) -> Avdet:
@@ -16,16 +16,4 @@ def load_detector(path: Path) -> Avdet:
 
     Raises CheckpointError: the file is no checkpoint of a detector.
     """
-    checkpoint = read_checkpoint(path)
-    if checkpoint.method != Avdet.method:
-        raise CheckpointError(f"{path} holds {checkpoint.method}, not a detector")
-    try:
-        config = load_config(AvdetConfig, overrides=checkpoint.config)
-        widths, names = Widths(*checkpoint.about["widths"]), tuple(checkpoint.about["names"])
-        module = Avdet(config, widths, tuple(checkpoint.about["class_map"]), names)
-        module.load_state_dict(checkpoint.state)
-    except (KeyError, TypeError, ConfigError, RuntimeError) as error:
-        raise CheckpointError(
-            f"{path} does not fit avdet as it is here; was it made by another version? {error}"
-        ) from error
-    return module.eval()
+    return load_head(path, DETECTOR)

@@ -21,9 +21,9 @@ from training.methods.avdet.calibration import (
 )
 from training.methods.avdet.config import AvdetConfig
 from training.methods.avdet.detector import Answers, DetectorHead
-from training.methods.avdet.sight import Sight
 from training.methods.avdet.targets import assign, losses
 from training.methods.localiser import Widths
+from training.methods.sight import Sight
 from training.metrics.detection import Boxes, class_agnostic_ap, taken_boxes
 
 MOST_BOXES = 60  # of a frame

@@ -18,8 +18,8 @@ from training.methods.avdet.config import AvdetConfig
 from training.methods.avdet.evidence import Evidence, fit_inputs, gather
 from training.methods.avdet.labelling import Clustering, self_label
 from training.methods.avdet.naming import names_of_clusters
-from training.methods.avdet.sight import Sight
 from training.methods.localiser import Widths
+from training.methods.sight import Sight
 
 _FEWEST = 8  # boxes to learn from
 _ENOUGH = 40  # marked frames to choose beta by

@@ -7,7 +7,7 @@ from tests.training.methods.made_scenes import write_scenes
 from training.cache.index import CacheError
 from training.cache.reading import open_cache
 from training.methods.avdet.evidence import fit_inputs, gather, listed
-from training.methods.avdet.sight import Sight
+from training.methods.sight import Sight
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from training.methods.avdet.sight import Sight
 from training.methods.localiser import Widths
+from training.methods.sight import Sight
 
 WIDTHS = Widths(token=6, sound=3, grid=4)
 

@@ -1,4 +1,4 @@
-"""What the detector sees of each cell: its token and, where the encoder has one, its class map."""
+"""What a head sees of each cell: its token and, where the encoder has one, its class map."""
 
 from __future__ import annotations
 
