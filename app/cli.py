@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -26,10 +26,10 @@ from app.errors import EarsightError, InputError, NotFound
 from app.inference.bundle import Bundle, find_bundle, load_bundle
 from app.inference.manifest import Manifest, Task, read_manifest
 from app.inference.registry import BundleRegistry
-from app.pipeline.analyze import AnalyzeOptions, analyze, check_tasks, sampling_fps
+from app.pipeline.analyze import AnalyzeOptions, analyze, check_target, check_tasks, sampling_fps
 from app.pipeline.analyze import Progress as Analyzed
 from app.results.formats import FORMATS, Format, write_result
-from app.results.model import GroupBy, Result
+from app.results.model import Explanation, GroupBy, Result
 from app.results.tracks import tracks_of
 from app.settings import Settings, TelemetrySettings
 from app.telemetry.logging import configure_logging
@@ -93,6 +93,10 @@ def analyze_command(
     tasks: Annotated[
         str | None, typer.Option("--tasks", metavar="NAMES", help="What to compute; all by default.")
     ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option("--target", metavar="NAME", help="Event to explain; the most probable one by default."),
+    ] = None,
     group_by: Annotated[
         GroupBy, typer.Option("--group-by", help="Where json and ndjson put the objects found.")
     ] = "frame",
@@ -111,7 +115,8 @@ def analyze_command(
         raise typer.BadParameter("takes one INPUT only", param_hint="--audio")
     wanted = [FORMATS[name] for name in _choices(formats, FORMATS, option="--format")]
     directory = find_bundle(settings.inference.bundle, settings.inference)
-    options = _options(fps, tasks, group_by, settings=settings, manifest=read_manifest(directory))
+    asked = AnalyzeOptions(fps=fps, target=target, group_by=group_by)
+    options = _options(asked, tasks, settings=settings, manifest=read_manifest(directory))
     for entry in wanted:
         entry.check_tasks(options.tasks)
     try:
@@ -233,6 +238,8 @@ def _report(run: _Run, result: Result, *, seconds: float) -> None:
     )
     if result.frames.detections is not None:
         typer.echo(f"  found     {objects_found(result)}")
+    if result.explanations is not None:
+        typer.echo(f"  explained {events_explained(result.explanations)}")
     for notice in result.notices:
         typer.echo(f"  note      {notice.code}: {notice.detail}")
     for entry in run.formats:
@@ -248,6 +255,18 @@ def objects_found(result: Result) -> str:
     named = ", ".join(kinds[:_MOST_KINDS]) + (", ..." if len(kinds) > _MOST_KINDS else "")
     number = "1 object" if len(tracks) == 1 else f"{len(tracks)} objects"
     return f"{number}, sounding: {named or 'none'}"
+
+
+def events_explained(explanations: Sequence[Explanation]) -> str:
+    """`Dog (0.91) most at 3.3 s; Piano (0.80)`, stretch by stretch, at most `_MOST_KINDS`."""
+    told = [each for each in explanations if each.counts]
+    named = [f"{each.event.label} ({each.event.score:.2f}){_moment(each)}" for each in told[:_MOST_KINDS]]
+    return "; ".join(named + ["..."] * (len(told) > _MOST_KINDS)) or "nothing for sure"
+
+
+def _moment(explanation: Explanation) -> str:
+    most_s = explanation.time_s[explanation.when_audio.argmax()]
+    return "" if explanation.reason == "no_moment" else f" most at {most_s:.1f} s"
 
 
 class _Bars:
@@ -326,14 +345,18 @@ def _settings(*, bundle: str | None, device: Device | None) -> Settings:
 
 
 def _options(
-    fps: float | None, tasks: str | None, group_by: GroupBy, *, settings: Settings, manifest: Manifest
+    asked: AnalyzeOptions, tasks: str | None, *, settings: Settings, manifest: Manifest
 ) -> AnalyzeOptions:
-    """Raises InvalidRequest or typer.BadParameter, before anything slow is done."""
+    """What was asked for with those tasks, or with all of the bundle.
+
+    Raises InvalidRequest or typer.BadParameter, before anything slow is done.
+    """
     chosen: tuple[Task, ...] = manifest.tasks
     if tasks is not None:
         chosen = tuple(_choices(tasks, get_args(Task), option="--tasks"))  # type: ignore[arg-type]
-    options = AnalyzeOptions(fps=fps, tasks=chosen, group_by=group_by)
+    options = replace(asked, tasks=chosen)
     check_tasks(options, manifest=manifest)
+    check_target(options, manifest=manifest)
     sampling_fps(options, settings=settings, manifest=manifest)
     return options
 

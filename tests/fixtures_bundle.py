@@ -15,10 +15,12 @@ from tests.tiny_bundle import write_tiny_bundle
 
 @pytest.fixture(scope="session")
 def tiny_bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory for `bundle_dirs` with `tiny` and with `tiny-detect`, which detects. Do not write to it."""
+    """A directory for `bundle_dirs` with `tiny`, with `tiny-detect`, which detects, and with `tiny-explain`,
+    which explains. Do not write to it."""
     root = tmp_path_factory.mktemp("bundles")
     write_tiny_bundle(root)
     write_tiny_bundle(root, name="tiny-detect", detects=True)
+    write_tiny_bundle(root, name="tiny-explain", explains=True)
     return root
 
 
@@ -37,6 +39,11 @@ def tiny_bundle(tiny_bundles: Path, tiny_settings: Settings) -> Bundle:
 @pytest.fixture(scope="session")
 def tiny_detecting_bundle(tiny_bundles: Path, tiny_settings: Settings) -> Bundle:
     return load_bundle(tiny_bundles / "tiny-detect", tiny_settings.inference)
+
+
+@pytest.fixture(scope="session")
+def tiny_explaining_bundle(tiny_bundles: Path, tiny_settings: Settings) -> Bundle:
+    return load_bundle(tiny_bundles / "tiny-explain", tiny_settings.inference)
 
 
 @pytest.fixture(scope="session")

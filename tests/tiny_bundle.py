@@ -11,6 +11,15 @@ So with a tone of amplitude 0.5 or more a white square on black lights exactly t
 
 On demand it detects, too: every cell is a box with its brightness as the score, "plain" unless its green or
 its blue exceeds its red by more than 0.1; from 0.5 on it counts, and `sounding` is the mean heat inside it.
+
+And it explains, four steps of 0.5 s at once, with windows (w0, w1):
+
+* score of Tone: the largest w0; Music: 0.6 of it; Silence: the largest w1 - w0; Thunder: the largest w1 - 1;
+* `when_audio`: w0 of each step as a share of its sum; `where`: the same with the heat of each cell;
+* by_sound: 8 times the weight of the steps that are heard; by_sight: 4 times that of the cells that are
+  shown; the constant is -6 for Tone, -8 for the others.
+
+Of its two references thunder has the window (0, 2), and a tone (1, 1), like loud sounds of a clip.
 """
 
 from __future__ import annotations
@@ -27,6 +36,7 @@ from app.inference.manifest import (
     Calibration,
     Detector,
     Events,
+    Explainer,
     GraphFile,
     Manifest,
     Sounding,
@@ -57,6 +67,29 @@ PRESENCE = TensorSpec(name="presence", dtype="float32", shape=("N",))
 BOXES = TensorSpec(name="boxes", dtype="float32", shape=("N", CELLS**2, 4))
 BOX_SCORES = TensorSpec(name="scores", dtype="float32", shape=("N", CELLS**2))
 BOX_LABELS = TensorSpec(name="labels", dtype="int64", shape=("N", CELLS**2))
+
+
+WINDOW = TensorSpec(name="window", dtype="float32", shape=("T", 2))
+HEAT = TensorSpec(name="heat", dtype="float32", shape=("T", CELLS, CELLS))
+SHOWN = TensorSpec(name="cells", dtype="float32", shape=("B", "T", CELLS, CELLS))
+STEPS = TensorSpec(name="steps", dtype="float32", shape=("B", "T"))
+TARGET = TensorSpec(name="target", dtype="int64", shape=())
+EXPLAIN_INPUTS = (WINDOW, HEAT, SHOWN, STEPS, TARGET)
+EXPLAIN_OUTPUTS = (
+    TensorSpec(name="scores", dtype="float32", shape=(len(LABELS),)),
+    TensorSpec(name="chosen", dtype="int64", shape=()),
+    TensorSpec(name="logits", dtype="float32", shape=("B",)),
+    TensorSpec(name="by_sight", dtype="float32", shape=("B",)),
+    TensorSpec(name="by_sound", dtype="float32", shape=("B",)),
+    TensorSpec(name="when_audio", dtype="float32", shape=("T",)),
+    TensorSpec(name="when_visual", dtype="float32", shape=("T",)),
+    TensorSpec(name="where", dtype="float32", shape=("T", CELLS, CELLS)),
+    TensorSpec(name="reference_events", dtype="float32", shape=(2, len(LABELS))),
+    TensorSpec(name="reference_window", dtype="float32", shape=(2, 2)),
+)
+EXPLAINER = Explainer(
+    step_s=0.5, steps=4, threshold=0.5, vague=0.9, presence=0.5, references=("thunder", "tone")
+)
 
 
 def visual_graph() -> onnx.ModelProto:
@@ -132,7 +165,67 @@ def detect_graph() -> onnx.ModelProto:
     return _model("detect", nodes, (TOKENS,), (BOXES, BOX_SCORES, BOX_LABELS), constants)
 
 
-def write_tiny_bundle(root: Path, *, name: str = "tiny", version: str = "1", detects: bool = False) -> Path:
+def explain_graph() -> onnx.ModelProto:
+    nodes = [
+        helper.make_node("MatMul", ["window", "parts"], ["evidence"]),
+        helper.make_node("Add", ["evidence", "offset"], ["moved"]),
+        helper.make_node("Clip", ["moved", "zero", "one"], ["at_steps"]),
+        helper.make_node("ReduceMax", ["at_steps"], ["scores"], axes=[0], keepdims=0),
+        helper.make_node("Mul", ["scores", "audible"], ["nameable"]),
+        helper.make_node("ArgMax", ["nameable"], ["best"], axis=0, keepdims=0),
+        helper.make_node("Less", ["target", "first"], ["unasked"]),
+        helper.make_node("Where", ["unasked", "best", "target"], ["chosen"]),
+        helper.make_node("Gather", ["window", "first"], ["loudness"], axis=1),
+        *_shares("loudness", "when_audio"),
+        *_shares("heat", "where"),
+        helper.make_node("ReduceSum", ["where", "grid"], ["when_visual"], keepdims=0),
+        helper.make_node("Mul", ["cells", "where"], ["seen"]),
+        helper.make_node("ReduceSum", ["seen", "inner"], ["sight"], keepdims=0),
+        helper.make_node("Mul", ["sight", "four"], ["by_sight"]),
+        helper.make_node("MatMul", ["steps", "when_audio"], ["sound"]),
+        helper.make_node("Mul", ["sound", "eight"], ["by_sound"]),
+        helper.make_node("Add", ["by_sight", "by_sound"], ["both"]),
+        helper.make_node("Gather", ["constants", "chosen"], ["constant"], axis=0),
+        helper.make_node("Add", ["both", "constant"], ["logits"]),
+        helper.make_node("Identity", ["events_of_references"], ["reference_events"]),
+        helper.make_node("Identity", ["window_of_references"], ["reference_window"]),
+    ]
+    constants = {
+        "parts": np.array([[1, 0.6, -1, 0], [0, 0, 1, 1]], np.float32),
+        "offset": np.array([0, 0, 0, -1], np.float32),
+        "audible": np.array([1, 1, 0, 1], np.float32),
+        "constants": np.array([-6, -8, -8, -8], np.float32),
+        "zero": np.float32(0),
+        "one": np.float32(1),
+        "four": np.float32(4),
+        "eight": np.float32(8),
+        "tiny": np.float32(1e-6),
+        "first": np.int64(0),
+        "grid": np.array([1, 2], np.int64),
+        "inner": np.array([1, 2, 3], np.int64),
+        "events_of_references": np.array([[0, 0, 0, 1], [1, 0.6, 0, 0]], np.float32),
+        "window_of_references": np.array([[0, 2], [1, 1]], np.float32),
+    }
+    return _model("explain", nodes, EXPLAIN_INPUTS, EXPLAIN_OUTPUTS, constants)
+
+
+def _shares(values: str, shares: str) -> list[onnx.NodeProto]:
+    """Values divided by their sum, equal ones if they are all 0."""
+    return [
+        helper.make_node("Add", [values, "tiny"], [f"{values}_some"]),
+        helper.make_node("ReduceSum", [f"{values}_some"], [f"{values}_sum"], keepdims=0),
+        helper.make_node("Div", [f"{values}_some", f"{values}_sum"], [shares]),
+    ]
+
+
+def write_tiny_bundle(
+    root: Path,
+    *,
+    name: str = "tiny",
+    version: str = "1",
+    detects: bool = False,
+    explains: bool = False,
+) -> Path:
     """Write the bundle to `root/name` and return that directory."""
     directory = root / name
     directory.mkdir(parents=True)
@@ -148,10 +241,17 @@ def write_tiny_bundle(root: Path, *, name: str = "tiny", version: str = "1", det
         outputs = (BOXES, BOX_SCORES, BOX_LABELS)
         detect = write_graph(directory, "detect", detect_graph(), (TOKENS,), outputs)
         detector = Detector(labels=KINDS, threshold=0.5, sounding=Sounding(scale=1, offset=0))
-        changes = {"tasks": ("localize", "detect"), "detector": detector, "files": (*files, detect)}
-        manifest = manifest.model_copy(update=changes)
+        manifest = _with_task(manifest, "detect", detect, detector=detector)
+    if explains:
+        explain = write_graph(directory, "explain", explain_graph(), EXPLAIN_INPUTS, EXPLAIN_OUTPUTS)
+        manifest = _with_task(manifest, "explain", explain, explainer=EXPLAINER)
     write_manifest(manifest, directory)
     return directory
+
+
+def _with_task(manifest: Manifest, task: str, file: GraphFile, **described: object) -> Manifest:
+    changes = {"tasks": (*manifest.tasks, task), "files": (*manifest.files, file), **described}
+    return manifest.model_copy(update=changes)
 
 
 def write_graph(

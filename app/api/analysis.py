@@ -14,8 +14,8 @@ from app.inference.manifest import Task
 from app.media.clip import SourceInfo
 from app.pipeline.analyze import AnalyzeOptions, analyze, sampling_fps, thresholds_of
 from app.results.formats import Format, write_result
-from app.results.model import FrameResults, GroupBy, Result
-from app.results.ndjson import final_line, frame_lines, header_line
+from app.results.model import Explanation, FrameResults, GroupBy, Result
+from app.results.ndjson import explanation_line, final_line, frame_lines, header_line
 from app.settings import Settings
 from app.telemetry.inference import timed
 from app.telemetry.metrics import Metrics
@@ -30,12 +30,13 @@ class Order:
     bundle: Bundle
     fps: float | None
     tasks: tuple[Task, ...]
+    target: str | None
     format: Format
     group_by: GroupBy
 
     @property
     def options(self) -> AnalyzeOptions:
-        return AnalyzeOptions(fps=self.fps, tasks=self.tasks, group_by=self.group_by)
+        return AnalyzeOptions(fps=self.fps, tasks=self.tasks, target=self.target, group_by=self.group_by)
 
 
 class Analyst:
@@ -78,8 +79,11 @@ class Analyst:
         def go_on(frames: FrameResults) -> None:
             lines.append(*frame_lines(frames, group_by=order.group_by))
 
+        def explain(explanation: Explanation) -> None:
+            lines.append(explanation_line(explanation))
+
         try:
-            result = self._analyze(order, cancel, on_source=begin, on_frames=go_on)
+            result = self._analyze(order, cancel, on_source=begin, on_frames=go_on, on_explanation=explain)
             lines.append(final_line(result))
         finally:
             lines.end()
@@ -91,6 +95,7 @@ class Analyst:
         *,
         on_source: Callable[[SourceInfo], None] | None = None,
         on_frames: Callable[[FrameResults], None] | None = None,
+        on_explanation: Callable[[Explanation], None] | None = None,
     ) -> Result:
         try:
             with self._metrics.stage("analyze"):
@@ -102,6 +107,7 @@ class Analyst:
                     audio=order.audio,
                     on_source=on_source,
                     on_frames=on_frames,
+                    on_explanation=on_explanation,
                     cancel=cancel,
                 )
         except EarsightError as error:

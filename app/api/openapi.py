@@ -92,6 +92,46 @@ RESULT_EXAMPLE: dict[str, Any] = {
     "tracks": [
         {"track_id": 1, "label": "dog", "start_s": 0.0, "end_s": 0.0, "score": 0.91, "sounding": 0.77}
     ],
+    "explanations": [
+        {
+            "start_s": 0.0,
+            "end_s": 10.0,
+            "event": {"label": "Dog", "score": 0.87},
+            "reason": None,
+            "runners_up": [{"label": "Bark", "score": 0.81}],
+            "time_s": [0.25, 0.75],
+            "when_audio": [0.8, 0.2],
+            "when_visual": [0.55, 0.45],
+            "where": {"grid": [2, 2], "scale": [0, 0.47486], "data": "ABr/DQANzBo="},
+            "sound_share": 0.58,
+            "faithfulness": {
+                "picture": {
+                    "deletion": 0.31,
+                    "insertion": 0.82,
+                    "random_deletion": 0.6,
+                    "random_insertion": 0.6,
+                    "least_deletion": 0.82,
+                    "least_insertion": 0.31,
+                },
+                "sound": {
+                    "deletion": 0.35,
+                    "insertion": 0.78,
+                    "random_deletion": 0.55,
+                    "random_insertion": 0.55,
+                    "least_deletion": 0.78,
+                    "least_insertion": 0.35,
+                },
+                "without_picture": 0.12,
+                "without_sound": 0.05,
+            },
+            "counterfactual": {
+                "sound": "piano",
+                "event": {"label": "Piano", "score": 0.44},
+                "score": 0.06,
+                "moved": 0.71,
+            },
+        }
+    ],
 }
 
 

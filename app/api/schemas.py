@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.inference.manifest import Manifest, Metric, Task, Weights
-from app.results.model import GroupBy
+from app.results.model import GroupBy, NoExplanation
 
 Unit = Annotated[float, Field(ge=0, le=1)]
 
@@ -32,6 +32,12 @@ class AnalysisOptions(_Document):
     group_by: GroupBy = Field(
         "frame",
         description="Where JSON and NDJSON put detections: `frames[].detections` or `tracks[].frames`.",
+    )
+    target: str | None = Field(
+        None,
+        max_length=100,
+        description="Name of the event to explain; none takes the one with the highest score.",
+        examples=["Dog"],
     )
 
 
@@ -139,6 +145,56 @@ class Frame(_Document):
     )
 
 
+class WhereMap(_Document):
+    grid: tuple[int, int] = Field(description="Rows and columns.")
+    scale: tuple[float, float] = Field(description="What 0 and 255 stand for.")
+    data: str = Field(description="uint8 values step by step, row by row from the top left, in base64.")
+
+
+class Areas(_Document):
+    """Areas below the probability of the event while parts are hidden or shown by their weight."""
+
+    deletion: Unit = Field(description="Most weight hidden first; small if the weights are faithful.")
+    insertion: Unit = Field(description="Most weight shown first; large if the weights are faithful.")
+    random_deletion: Unit = Field(description="In a random order, for comparison.")
+    random_insertion: Unit
+    least_deletion: Unit = Field(description="Least weight first.")
+    least_insertion: Unit
+
+
+class Faithfulness(_Document):
+    picture: Areas = Field(description="For the cells, in the order of `where`.")
+    sound: Areas = Field(description="For the steps, in the order of `when_audio`.")
+    without_picture: Unit = Field(description="Probability of the event with all of the picture hidden.")
+    without_sound: Unit
+
+
+class Counterfactual(_Document):
+    """What would be said if another sound were heard to the same pictures."""
+
+    sound: str = Field(description="Name of that sound.", examples=["piano"])
+    event: HeardEvent = Field(description="The most probable event then.")
+    score: Unit = Field(description="Score of the event of the explanation then.")
+    moved: Unit = Field(description="Share of the weight in `where` that goes elsewhere.")
+
+
+class Explanation(_Document):
+    """What speaks for an event in a stretch of the clip."""
+
+    start_s: float
+    end_s: float
+    event: HeardEvent = Field(description="What is heard while its source is in sight.")
+    reason: NoExplanation | None = Field(description="Why there is no explanation; null if there is one.")
+    runners_up: tuple[HeardEvent, ...] = Field(description="The next most probable events.")
+    time_s: tuple[float, ...] = Field(description="Times of the steps: the sampled frames looked at.")
+    when_audio: tuple[Unit, ...] = Field(description="Weight of each step in the sound; sum 1.")
+    when_visual: tuple[Unit, ...] = Field(description="Weight of each step in the picture; sum 1.")
+    where: WhereMap = Field(description="Weight of each cell at each step; sum 1.")
+    sound_share: Unit = Field(description="Share of the sound in what speaks for the event.")
+    faithfulness: Faithfulness
+    counterfactual: Counterfactual | None
+
+
 class ResultHead(_Document):
     """First line of an NDJSON answer, and again its last line, then with the number of frames and tracks."""
 
@@ -155,6 +211,9 @@ class ResultDocument(ResultHead):
     """A whole result."""
 
     frames: tuple[Frame, ...]
+    explanations: tuple[Explanation, ...] | None = Field(
+        description="For each stretch of some seconds; null if not asked for."
+    )
 
 
 class InvalidParameter(_Document):

@@ -1,4 +1,4 @@
-"""A bundle on disk, checked, and turned into functions: see, hear, localise and, if it can, detect."""
+"""A bundle on disk, checked, and turned into functions: see, hear, localise and what else it can."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from app.errors import BundleError, InternalError, ModelNotReady, NotFound
-from app.inference.manifest import MANIFEST, Detector, GraphFile, Manifest, read_manifest, sha256_of
+from app.inference.contract import GRAPHS, OPTIONAL, Explained, Versions, check_contract
+from app.inference.manifest import (
+    MANIFEST,
+    Detector,
+    Explainer,
+    GraphFile,
+    Manifest,
+    read_manifest,
+    sha256_of,
+)
 from app.inference.onnx_file import refuse_external_data
 from app.inference.sessions import (
     PRECISIONS,
@@ -26,6 +35,7 @@ from app.inference.sessions import (
     cuda_missing,
     placements,
 )
+from app.inference.warm_up import warm_up
 from app.results.model import ModelInfo
 from app.settings import InferenceSettings
 
@@ -37,21 +47,6 @@ Integers = npt.NDArray[np.int64]
 SHIPPED_BUNDLES = Path(__file__).parents[1] / "bundles"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
-
-# role -> (inputs, outputs), each name: dtype. The contract between the exporter and the pipeline. A localize
-# graph declares those of its inputs that it reads: one needs names of what is heard, another the embedding.
-GRAPHS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
-    "visual": ({"frames": "uint8"}, {"tokens": "float32", "class_map": "float32"}),
-    "audio": ({"windows": "float32"}, {"scores": "float32", "embedding": "float32"}),
-    "localize": (
-        {"tokens": "float32", "class_map": "float32", "events": "float32", "embedding": "float32"},
-        {"heatmap": "float32", "presence": "float32"},
-    ),
-    "detect": (
-        {"tokens": "float32", "class_map": "float32"},
-        {"boxes": "float32", "scores": "float32", "labels": "int64"},
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +83,9 @@ class Bundle:
         Returns:
             Calibrated heatmap (N, G, G) and presence (N,), both in [0, 1].
         """
-        offered = {"tokens": tokens, "class_map": class_map, "events": events, "embedding": embedding}
-        read = self.manifest.file("localize").inputs
-        outputs = self.runners["localize"].run({spec.name: offered[spec.name] for spec in read})
+        outputs = self._run(
+            "localize", tokens=tokens, class_map=class_map, events=events, embedding=embedding
+        )
         return outputs["heatmap"], outputs["presence"]
 
     def detect(self, tokens: Floats, class_map: Floats) -> tuple[Floats, Floats, Integers]:
@@ -103,15 +98,53 @@ class Bundle:
             Boxes (N, L, 4), x0, y0, x1, y1 as fractions of the frame; scores (N, L) in [0, 1]; labels (N, L),
             indices into `detector.labels`.
         """
-        offered = {"tokens": tokens, "class_map": class_map}
-        read = self.manifest.file("detect").inputs
-        outputs = self.runners["detect"].run({spec.name: offered[spec.name] for spec in read})
+        outputs = self._run("detect", tokens=tokens, class_map=class_map)
         return outputs["boxes"], outputs["scores"], outputs["labels"]
+
+    def explain(
+        self,
+        tokens: Floats,
+        class_map: Floats,
+        window: Floats,
+        heat: Floats,
+        *,
+        versions: Versions,
+        target: int = -1,
+    ) -> Explained:
+        """Say which event a clip of T steps shows, and why; for a bundle that offers the task `explain`.
+
+        Args:
+            tokens, class_map: of the pictures, from `visual`.
+            window: (T, Da), embedding of the one window of sound nearest to each step.
+            heat: (T, G, G), heatmap of `localize`.
+            versions: with which parts hidden the event is to be judged.
+            target: index of the event to be explained, or -1 for the one with the highest score.
+        """
+        outputs = self._run(
+            "explain",
+            tokens=tokens,
+            class_map=class_map,
+            window=window,
+            heat=heat,
+            **versions._asdict(),
+            target=np.array(target, np.int64),
+        )
+        return Explained(**outputs)
 
     @property
     def detector(self) -> Detector:
         """Labels and thresholds of `detect`. Raises BundleError if the bundle does not offer that task."""
         return _detector(self.manifest)
+
+    @property
+    def explainer(self) -> Explainer:
+        """Steps and thresholds of `explain`. Raises BundleError if the bundle does not offer that task."""
+        return _explainer(self.manifest)
+
+    def _run(self, role: str, **offered: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+        """Run a graph on those of the arrays that it reads."""
+        read = self.manifest.file(role).inputs
+        return self.runners[role].run({spec.name: offered[spec.name] for spec in read})
 
 
 def bundle_names(settings: InferenceSettings) -> tuple[str, ...]:
@@ -150,6 +183,8 @@ def load_bundle(directory: Path, settings: InferenceSettings) -> Bundle:
     manifest = read_manifest(directory)
     if "detect" in manifest.tasks:
         _detector(manifest)
+    if "explain" in manifest.tasks:
+        _explainer(manifest)
     placement, runners = _place(manifest, _read_files(directory, manifest), settings)
     info = ModelInfo(
         name=manifest.name,
@@ -159,7 +194,7 @@ def load_bundle(directory: Path, settings: InferenceSettings) -> Bundle:
     )
     bundle = Bundle(manifest, info, runners)
     try:
-        _warm_up(bundle, settings)
+        warm_up(bundle, settings)
     except InternalError as error:
         raise BundleError(f"bundle {manifest.name} does not run: {error.detail}") from error
     fields = {"bundle": info.name, "version": info.version, "provider": info.provider}
@@ -171,6 +206,12 @@ def _detector(manifest: Manifest) -> Detector:
     if manifest.detector is None:
         raise BundleError(f"the manifest of bundle {manifest.name} describes no detector")
     return manifest.detector
+
+
+def _explainer(manifest: Manifest) -> Explainer:
+    if manifest.explainer is None:
+        raise BundleError(f"the manifest of bundle {manifest.name} describes no explainer")
+    return manifest.explainer
 
 
 def _roots(settings: InferenceSettings) -> tuple[Path, ...]:
@@ -212,25 +253,14 @@ def _place(
 def _open(manifest: Manifest, models: dict[str, bytes], placement: Placement) -> dict[str, GraphRunner]:
     runners = {}
     for role, (inputs, outputs) in GRAPHS.items():
-        if role == "detect" and role not in manifest.tasks:
+        if role in OPTIONAL and role not in manifest.tasks:
             continue
         entry = _choose(manifest, role, placement.provider)
-        _check_contract(entry, role, inputs=inputs, outputs=outputs)
-        runners[role] = GraphRunner(models[entry.path], entry, placement=placement)
+        check_contract(entry, role, inputs=inputs, outputs=outputs)
+        # The explain graph takes one clip at a time, so there is no batch to be padded.
+        place = replace(placement, buckets=()) if role == "explain" else placement
+        runners[role] = GraphRunner(models[entry.path], entry, placement=place)
     return runners
-
-
-def _check_contract(
-    entry: GraphFile, role: str, *, inputs: Mapping[str, str], outputs: Mapping[str, str]
-) -> None:
-    """Raises BundleError if the manifest declares other inputs or outputs than a graph of that role has."""
-    for kind, expected, declared in (("input", inputs, entry.inputs), ("output", outputs, entry.outputs)):
-        found = {spec.name: spec.dtype for spec in declared}
-        if found == expected:
-            continue
-        if role in ("localize", "detect") and kind == "input" and found and found.items() <= expected.items():
-            continue
-        raise BundleError(f"{entry.path}: {kind}s {found}, but a {role} graph has {dict(expected)}")
 
 
 def _choose(manifest: Manifest, role: str, provider: Provider) -> GraphFile:
@@ -243,56 +273,3 @@ def _choose(manifest: Manifest, role: str, provider: Provider) -> GraphFile:
         if precision in by_precision:
             return by_precision[precision]
     raise BundleError(f"bundle {manifest.name} has no {role} graph")
-
-
-def _warm_up(bundle: Bundle, settings: InferenceSettings) -> None:
-    """Run every batch size that will occur, and hold the outputs against the manifest. Raises BundleError."""
-    manifest = bundle.manifest
-    size, grid, n_events = manifest.input_size, manifest.grid, len(manifest.events.labels)
-    if len(manifest.events.thresholds) != n_events:
-        raise BundleError(f"bundle {manifest.name} has {n_events} events with other thresholds")
-    for count in _batch_sizes(bundle, settings):
-        tokens, class_map = bundle.visual(np.zeros((count, size, size, 3), np.uint8))
-        scores, embedding = bundle.audio(np.zeros((count, manifest.audio.window_samples), np.float32))
-        _expect("tokens", tokens, (count, *grid, tokens.shape[-1]))
-        _expect("class_map", class_map, (count, *class_map.shape[1:]))
-        _expect("scores", scores, (count, n_events))
-        _expect("embedding", embedding, (count, embedding.shape[-1]))
-        heatmap, presence = bundle.localize(tokens, class_map, scores, embedding)
-        _expect("heatmap", heatmap, (count, *grid))
-        _expect("presence", presence, (count,))
-        for name, values in (("scores", scores), ("heatmap", heatmap), ("presence", presence)):
-            _expect_unit(name, values)
-        if "detect" in manifest.tasks:
-            _warm_up_detect(bundle, tokens, class_map)
-
-
-def _warm_up_detect(bundle: Bundle, tokens: Floats, class_map: Floats) -> None:
-    """The same for the detect graph, which warms up on what the visual graph made of black frames."""
-    boxes, scores, labels = bundle.detect(tokens, class_map)
-    rows = (len(tokens), *scores.shape[1:2])  # so many boxes as the graph likes, but a score and a label each
-    _expect("boxes", boxes, (*rows, 4))
-    _expect("scores", scores, rows)
-    _expect("labels", labels, rows)
-    _expect_unit("boxes", boxes)
-    _expect_unit("scores", scores)
-    known = len(bundle.detector.labels)
-    if labels.size and (labels.min() < 0 or labels.max() >= known):
-        raise BundleError(f"labels reach from {labels.min()} to {labels.max()}, but {known} have a name")
-
-
-def _batch_sizes(bundle: Bundle, settings: InferenceSettings) -> tuple[int, ...]:
-    buckets = bundle.runners["visual"].buckets
-    return buckets or tuple(sorted({1, settings.batch_frames}))
-
-
-def _expect(name: str, values: npt.NDArray[Any], shape: tuple[int, ...]) -> None:
-    if values.shape != shape:
-        raise BundleError(f"{name} has the shape {values.shape}, expected {shape}")
-    if not np.isfinite(values).all():
-        raise BundleError(f"{name} is not finite")
-
-
-def _expect_unit(name: str, values: Floats) -> None:
-    if values.size and (values.min() < 0 or values.max() > 1):
-        raise BundleError(f"{name} leaves [0, 1]")

@@ -29,7 +29,7 @@ class TensorSpec(_Part):
 
 
 class GraphFile(_Part):
-    """One ONNX file of the bundle. `role` is visual, audio, localize or detect (later explain)."""
+    """One ONNX file of the bundle. `role` is visual, audio, localize, detect or explain."""
 
     role: str
     path: str = Field(pattern=r"^[A-Za-z0-9._-]+\.onnx$")
@@ -93,6 +93,27 @@ class Detector(_Part):
     sounding: Sounding
 
 
+class Explainer(_Part):
+    """What the explain graph does not say itself.
+
+    Attributes:
+        step_s: time between two steps of a stretch of a clip that is explained at once.
+        steps: how many it has at most.
+        threshold: score from which an event of such a stretch counts.
+        vague: entropy of `when_audio` and `when_visual`, as a share of that of equal weights, above which no
+            moment stands out.
+        presence: largest presence of all steps below which nothing in sight is a source.
+        references: names of the sounds that can take the place of the clip's own, in the order of the graph.
+    """
+
+    step_s: float = Field(0.5, gt=0)
+    steps: int = Field(20, ge=2)
+    threshold: float = Field(ge=0, le=1)
+    vague: float = Field(gt=0, le=1)
+    presence: float = Field(ge=0, le=1)
+    references: tuple[str, ...] = Field(min_length=1)
+
+
 class Metric(_Part):
     """A measured figure: what, on which data, over how many items, with its 95 % interval."""
 
@@ -123,6 +144,7 @@ class Manifest(_Part):
     events: Events
     calibration: Calibration
     detector: Detector | None = None
+    explainer: Explainer | None = None
     metrics: tuple[Metric, ...]
     files: tuple[GraphFile, ...]
 

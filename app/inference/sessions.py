@@ -125,35 +125,41 @@ class GraphRunner:
         self._outputs = [spec.name for spec in entry.outputs]
 
     def run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
-        """Run on inputs that share their first axis N, in pieces no larger than the largest bucket.
+        """Run on inputs as they are or, if there are buckets, in pieces no larger than the largest of them.
+
+        With buckets all inputs and outputs share their first axis N.
 
         Returns:
-            The outputs by name, each (N, ...) with the dtype that `entry` declares.
+            The outputs by name with the dtypes that `entry` declares.
 
         Raises:
             InternalError: the runtime failed.
         """
-        count = len(next(iter(feeds.values())))
-        largest = self.buckets[-1] if self.buckets else count
+        if not self.buckets:
+            return self._run_once(feeds)
+        count, largest = len(next(iter(feeds.values()))), self.buckets[-1]
         pieces = [
-            self._run_piece({name: values[start : start + largest] for name, values in feeds.items()})
-            for start in range(0, count, max(1, largest))
+            self._run_padded({name: values[start : start + largest] for name, values in feeds.items()})
+            for start in range(0, count, largest)
         ]
         if len(pieces) == 1:
             return pieces[0]
         return {name: np.concatenate([piece[name] for piece in pieces]) for name in self._outputs}
 
-    def _run_piece(self, feeds: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    def _run_padded(self, feeds: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
         count = len(next(iter(feeds.values())))
-        padding = next((bucket - count for bucket in self.buckets if bucket >= count), 0)
+        padding = next(bucket - count for bucket in self.buckets if bucket >= count)
         if padding:
             feeds = {name: _pad(values, padding) for name, values in feeds.items()}
+        return {name: values[:count] for name, values in self._run_once(feeds).items()}
+
+    def _run_once(self, feeds: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
         with self._lock:
             try:
-                outputs = self.session.run(self._outputs, feeds)
+                outputs = self.session.run(self._outputs, dict(feeds))
             except Exception as error:  # the classes of ONNX Runtime have no public base
                 raise InternalError(f"{self.entry.path} failed: {error}") from error
-        return {name: values[:count] for name, values in zip(self._outputs, outputs, strict=True)}
+        return dict(zip(self._outputs, outputs, strict=True))
 
 
 def _pad(values: npt.NDArray[Any], rows: int) -> npt.NDArray[Any]:

@@ -18,10 +18,12 @@ from app.media.stream import ClipStream, open_clip
 from app.pipeline.detect import detect
 from app.pipeline.encode import ChunkEncoder, sound_margin_s
 from app.pipeline.envelope import Envelope
+from app.pipeline.explain import BEST, event_index
 from app.pipeline.features import Features
 from app.pipeline.localize import localize, unheard
+from app.pipeline.stretches import ClipExplainer
 from app.pipeline.tracking import Tracker, settle_labels
-from app.results.model import FrameResults, GroupBy, Notice, Result, Thresholds
+from app.results.model import Explanation, FrameResults, GroupBy, Notice, Result, Thresholds
 from app.settings import Settings
 
 Floats = npt.NDArray[np.float32]
@@ -43,12 +45,14 @@ class AnalyzeOptions:
     Attributes:
         fps: frames analysed per second, up to `MAX_FPS`; None takes the setting, or else the bundle's rate.
         tasks: what to compute; all tasks share one decoding and one encoding. The heatmap is always there,
-            since `detect` needs it to tell which objects sound.
+            since `detect` needs it to tell which objects sound, and `explain` where to look.
+        target: name of the event that `explain` is about; None takes the one with the highest score.
         group_by: passed on to the result for its writers.
     """
 
     fps: float | None = None
     tasks: tuple[Task, ...] = ("localize",)
+    target: str | None = None
     group_by: GroupBy = "frame"
 
 
@@ -70,10 +74,11 @@ def analyze(
     audio: Path | None = None,
     on_source: Callable[[SourceInfo], None] | None = None,
     on_frames: Callable[[FrameResults], None] | None = None,
+    on_explanation: Callable[[Explanation], None] | None = None,
     progress: Callable[[Progress], None] | None = None,
     cancel: threading.Event | None = None,
 ) -> Result:
-    """Localise the sound of a clip and, if that is asked for, detect the objects in it.
+    """Localise the sound of a clip and, if that is asked for, detect the objects in it and explain why.
 
     Args:
         path: the clip, or a still image.
@@ -81,21 +86,24 @@ def analyze(
         on_source: gets the facts about the clip as soon as they are known, before any frame.
         on_frames: gets the frames of each batch, in order, as soon as they are done. An object has the label
             there that fits it best so far, while in the result it has the same one in all frames.
+        on_explanation: gets each explanation as soon as it is done, after the frames it speaks of.
         progress: called after each batch.
         cancel: set it from another thread to stop within a batch.
 
     Raises:
-        InvalidRequest: an option is out of bounds, or the bundle does not offer a task.
+        InvalidRequest: an option is out of bounds, or the bundle offers no such task or event.
         MediaError: the clip cannot be used.
         Canceled: `cancel` was set.
         InternalError: a graph failed.
     """
     fps = sampling_fps(options, settings=settings, manifest=bundle.manifest)
     check_tasks(options, manifest=bundle.manifest)
+    check_target(options, manifest=bundle.manifest)
     with _open(path, bundle.manifest, settings=settings, fps=fps, audio=audio) as stream:
         if on_source is not None:
             on_source(stream.source)
-        run = _Run(bundle, stream.source, options, settings.inference.batch_frames, cancel)
+        batch_frames = settings.inference.batch_frames
+        run = _Run(bundle, stream.source, options, batch_frames, on_explanation, cancel)
         parts = []
         for chunk in stream:
             for part in run.answer(chunk):
@@ -104,6 +112,7 @@ def analyze(
                     on_frames(part)
                 if progress is not None:
                     progress(run.progress(part))
+        run.finish()
         notices = stream.notices
     return Result(
         source=stream.source,
@@ -114,6 +123,7 @@ def analyze(
         sound=run.envelope.level(),
         notices=_with_no_audio(notices, stream.source),
         group_by=options.group_by,
+        explanations=tuple(run.explanations) if "explain" in options.tasks else None,
     )
 
 
@@ -146,6 +156,15 @@ def check_tasks(options: AnalyzeOptions, *, manifest: Manifest) -> None:
         )
 
 
+def check_target(options: AnalyzeOptions, *, manifest: Manifest) -> None:
+    """Raises InvalidRequest if an event is asked for that there is not, or that nobody would explain."""
+    if options.target is None:
+        return
+    if "explain" not in options.tasks:
+        raise InvalidRequest("a target needs the task explain")
+    event_index(options.target, manifest)
+
+
 def _open(
     path: Path, manifest: Manifest, *, settings: Settings, fps: float, audio: Path | None
 ) -> ClipStream:
@@ -172,15 +191,22 @@ class _Run:
         source: SourceInfo,
         options: AnalyzeOptions,
         batch_frames: int,
+        on_explanation: Callable[[Explanation], None] | None,
         cancel: threading.Event | None,
     ) -> None:
         self.envelope = Envelope()
+        self.explanations: list[Explanation] = []
         self._bundle = bundle
         self._source = source
         self._batch_frames = batch_frames
+        self._on_explanation = on_explanation
         self._cancel = cancel
         self._encoder = ChunkEncoder(bundle)
         self._tracker = Tracker() if "detect" in options.tasks else None
+        self._explainer = None
+        if "explain" in options.tasks:
+            target = BEST if options.target is None else event_index(options.target, bundle.manifest)
+            self._explainer = ClipExplainer(bundle, target=target, duration_s=source.duration_s)
         self._frames_done = 0
 
     def answer(self, chunk: ClipChunk) -> Iterator[FrameResults]:
@@ -191,30 +217,50 @@ class _Run:
         for start in range(0, len(chunk.frames), self._batch_frames):
             self._check_canceled()
             rows = slice(start, start + self._batch_frames)
-            yield self._answer(chunk, rows, events=events[rows], embedding=embedding[rows])
+            part, explained = self._answer(chunk, rows, events=events[rows], embedding=embedding[rows])
+            yield part
+            self._tell(explained)
+
+    def finish(self) -> None:
+        """Explain what the clip ended with."""
+        if self._explainer is not None:
+            self._tell(self._explainer.finish())
 
     def progress(self, part: FrameResults) -> Progress:
         self._frames_done += len(part)
         return Progress(self._frames_done, float(part.time_s[-1]), self._source.duration_s)
 
-    def _answer(self, chunk: ClipChunk, rows: slice, *, events: Floats, embedding: Floats) -> FrameResults:
-        """The results of one batch. Its tokens and class maps live no longer than this: they are hundreds of
-        times larger than answers."""
+    def _answer(
+        self, chunk: ClipChunk, rows: slice, *, events: Floats, embedding: Floats
+    ) -> tuple[FrameResults, Iterator[Explanation]]:
+        """The results of one batch, and the explanations that it completes, still to be worked out.
+
+        Its tokens and class maps live no longer than these: they are hundreds of times larger than answers.
+        """
         time_s, frame = chunk.frame_times_s[rows], chunk.frame_indices[rows]
+        explained: Iterator[Explanation] = iter(())
         if not self._source.has_audio:
             part = unheard(self._bundle, time_s=time_s, frame=frame)
             if self._tracker is None:  # then nobody needs to look at the pictures
-                return part
+                return part, explained
             found = detect(self._bundle, *self._encoder.see(chunk.frames[rows]), None)
         else:
             tokens, class_map = self._encoder.see(chunk.frames[rows])
             features = Features(tokens, class_map, events, embedding)
             part = localize(self._bundle, features, time_s=time_s, frame=frame)
+            if self._explainer is not None:
+                explained = self._explainer.add(part, features, window=self._encoder.nearest(time_s))
             if self._tracker is None:
-                return part
+                return part, explained
             found = detect(self._bundle, tokens, class_map, part.heatmap)
         followed = map(self._tracker.follow, time_s.tolist(), found)
-        return replace(part, detections=settle_labels(tuple(followed)))
+        return replace(part, detections=settle_labels(tuple(followed))), explained
+
+    def _tell(self, explained: Iterator[Explanation]) -> None:
+        for explanation in explained:
+            self.explanations.append(explanation)
+            if self._on_explanation is not None:
+                self._on_explanation(explanation)
 
     def _check_canceled(self) -> None:
         if self._cancel is not None and self._cancel.is_set():

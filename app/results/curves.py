@@ -1,4 +1,4 @@
-"""The part of the lane that does not move: the waveform, and below it presence over time."""
+"""The part of the lane that does not move: the waveform, below it presence and explanations over time."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from app.results.lane_layout import Box, LaneLayout
 from app.results.model import FrameResults, Result, SoundLevel
 from app.results.palette import BACKGROUND, RULE, TEXT_DIM, Colour, Palette, mix
 from app.results.text import font
+from app.results.why_strip import draw_strip
 
 Float = npt.NDArray[np.float64]
 
@@ -34,6 +35,16 @@ def draw_curves(result: Result, layout: LaneLayout, *, palette: Palette, duratio
         canvas, layout.presence, presence, threshold=result.thresholds.presence, colour=palette.source
     )
     lane = large.reduce(_SCALE)
+    if layout.why is not None:
+        strip = draw_strip(
+            result.explanations or (),
+            layout.why.width,
+            layout.why.height,
+            font_px=layout.font_px,
+            palette=palette,
+            duration_s=duration_s,
+        )
+        lane.paste(strip, (layout.why.left, layout.why.top))
     if layout.captions is not None:
         _draw_captions(ImageDraw.Draw(lane), layout, layout.captions)
     return lane
@@ -103,6 +114,9 @@ def _draw_presence(
 
 def _draw_captions(canvas: ImageDraw.ImageDraw, layout: LaneLayout, box: Box) -> None:
     face = font(round(_CAPTION * layout.font_px))
-    for text, curve in (("sound", layout.wave), ("visible", layout.presence)):
+    captions = (("sound", layout.wave), ("visible", layout.presence), ("why", layout.why))
+    for text, curve in captions:
+        if curve is None:
+            continue
         middle = (curve.top + curve.bottom) / 2
         canvas.text((box.right, middle), text, font=face, fill=TEXT_DIM, anchor="rm")

@@ -18,8 +18,11 @@ from app.media.clip import SourceInfo
 from app.results.model import (
     SCHEMA,
     Detection,
+    Explanation,
+    Faithfulness,
     FrameResults,
     GroupBy,
+    Heard,
     ModelInfo,
     Notice,
     Result,
@@ -29,18 +32,23 @@ from app.results.tracks import Track, tracks_of
 
 _TIME_DIGITS = 6  # microseconds, finer than any container's clock that matters here
 _SCORE_DIGITS = 4
+_WEIGHT_DIGITS = 6  # significant ones, of a weight that may be one of thousands
 
 Document = dict[str, Any]
 
 
 def write_json(result: Result, stream: BinaryIO) -> None:
-    """Write the document as UTF-8, one frame a line, and after them one track a line."""
+    """Write the document as UTF-8, one frame a line, after them one track and one explanation a line."""
     frames = result.frames
     stream.write(to_bytes(result_head(result))[:-1])
     documents = (frame_document(frames, index, group_by=result.group_by) for index in range(len(frames)))
     _write_list("frames", documents, stream)
     if frames.detections is not None:
         _write_list("tracks", track_documents(result), stream)
+    if result.explanations is None:
+        stream.write(b',"explanations":null')
+    else:
+        _write_list("explanations", map(explanation_document, result.explanations), stream)
     stream.write(b"}\n")
 
 
@@ -50,11 +58,15 @@ def result_document(result: Result) -> Document:
         frame_document(result.frames, index, group_by=result.group_by) for index in range(len(result.frames))
     ]
     document = {**result_head(result), "frames": frames}
-    return document if result.frames.detections is None else document | {"tracks": [*track_documents(result)]}
+    if result.frames.detections is not None:
+        document["tracks"] = [*track_documents(result)]
+    explained = result.explanations
+    document["explanations"] = None if explained is None else [*map(explanation_document, explained)]
+    return document
 
 
 def result_head(result: Result) -> Document:
-    """The document of a finished result without its frames and tracks."""
+    """The document of a finished result without its frames, tracks and explanations."""
     return head_document(
         result.source,
         result.model,
@@ -74,7 +86,10 @@ def head_document(
     notices: Sequence[Notice] = (),
     n_frames: int | None = None,
 ) -> Document:
-    """Everything but frames and tracks. `n_frames` is None, in the document null, while an analysis runs."""
+    """Everything but frames, tracks and explanations.
+
+    `n_frames` is None, in the document null, while an analysis runs.
+    """
     return {
         "schema": SCHEMA,
         "source": asdict(source),
@@ -98,11 +113,11 @@ def frame_document(frames: FrameResults, index: int, *, group_by: GroupBy = "fra
         **_moment(frames, index),
         "presence": _score(frames.presence[index]),
         "silence": not heard,
-        "heard": [{"label": event.label, "score": _score(event.score)} for event in heard],
+        "heard": [*map(_event, heard)],
         "heatmap": {
             "grid": list(heatmap.shape),
             "scale": [0, 1],
-            "data": base64.b64encode(_to_uint8(heatmap).tobytes()).decode("ascii"),
+            "data": _to_base64(heatmap),
             "peak": _peak(heatmap),
         },
     }
@@ -118,6 +133,36 @@ def track_documents(result: Result) -> Iterator[Document]:
     """The objects by rising number, each with its frames if the result puts its detections here."""
     for track in tracks_of(result.frames):
         yield _track_document(track, result.frames, in_full=result.group_by == "track")
+
+
+def explanation_document(explanation: Explanation) -> Document:
+    """One explanation. `where` is uint8 in base64, step by step and row by row, 255 meaning `scale[1]`."""
+    where, counterfactual = explanation.where, explanation.counterfactual
+    most = where.max()
+    return {
+        "start_s": _time(explanation.start_s),
+        "end_s": _time(explanation.end_s),
+        "event": _event(explanation.event),
+        "reason": explanation.reason,
+        "runners_up": [*map(_event, explanation.runners_up)],
+        "time_s": [*map(_time, explanation.time_s)],
+        "when_audio": [*map(_score, explanation.when_audio)],
+        "when_visual": [*map(_score, explanation.when_visual)],
+        "where": {
+            "grid": list(where.shape[1:]),
+            "scale": [0, float(f"{most:.{_WEIGHT_DIGITS}g}")],
+            "data": _to_base64(where / most),
+        },
+        "sound_share": _score(explanation.sound_share),
+        "faithfulness": _faithfulness(explanation.faithfulness),
+        "counterfactual": counterfactual
+        and {
+            "sound": counterfactual.sound,
+            "event": _event(counterfactual.event),
+            "score": _score(counterfactual.score),
+            "moved": _score(counterfactual.moved),
+        },
+    }
 
 
 def to_bytes(document: Document) -> bytes:
@@ -163,7 +208,20 @@ def _seen(detection: Detection) -> Document:
     }
 
 
-def _time(time_s: np.float64) -> float:
+def _event(event: Heard) -> Document:
+    return {"label": event.label, "score": _score(event.score)}
+
+
+def _faithfulness(faithfulness: Faithfulness) -> Document:
+    areas = {"picture": faithfulness.picture, "sound": faithfulness.sound}
+    return {
+        **{part: {name: _score(area) for name, area in asdict(areas[part]).items()} for part in areas},
+        "without_picture": _score(faithfulness.without_picture),
+        "without_sound": _score(faithfulness.without_sound),
+    }
+
+
+def _time(time_s: float | np.float64) -> float:
     return round(float(time_s), _TIME_DIGITS)
 
 
@@ -177,8 +235,9 @@ def _peak(heatmap: npt.NDArray[np.float32]) -> Document:
     }
 
 
-def _to_uint8(heatmap: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    return np.rint(np.clip(heatmap, 0, 1) * 255).astype(np.uint8)
+def _to_base64(values: npt.NDArray[np.float32]) -> str:
+    """One byte for each value in [0, 1]."""
+    return base64.b64encode(np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8).tobytes()).decode("ascii")
 
 
 def _score(value: float | np.floating[Any]) -> float:

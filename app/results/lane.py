@@ -1,4 +1,4 @@
-"""The lane below the picture: waveform, presence over time, playhead, and what is heard just now."""
+"""The lane below the picture: waveform, presence and explanations over time, and what is heard just now."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ class Lane:
     """
 
     def __init__(self, result: Result, width: int, height: int, *, palette: Palette) -> None:
-        self._layout = lay_out(width, height)
+        explained = any(each.counts for each in result.explanations or ())
+        self._layout = lay_out(width, height, explained=explained)
         self.height = self._layout.height
         self._times_s = result.frames.time_s
         last_s = float(self._times_s[-1]) if len(self._times_s) else 0.0
@@ -52,7 +53,8 @@ class Lane:
         canvas[:, :head] = self._played[:, :head]
         canvas[:, head:] = self._upcoming[:, head:]
         thick = max(1, round(_PLAYHEAD_EM * self._layout.font_px))
-        canvas[wave.top : presence.bottom, head : head + thick] = PLAYHEAD
+        bottom = (self._layout.why or presence).bottom
+        canvas[wave.top : bottom, head : head + thick] = PLAYHEAD
         box = self._layout.readout
         canvas[box.top : box.bottom, box.left : box.right] = self._readout.image(
             nearest(self._times_s, time_s)

@@ -95,6 +95,103 @@ class FrameResults:
 
 
 @dataclass(frozen=True, slots=True)
+class Areas:
+    """Areas below the curves of a prediction in [0, 1], each in [0, 1].
+
+    Attributes:
+        deletion, insertion: in the order of the weights.
+        random_deletion, random_insertion: in a random one, mean of several.
+        least_deletion, least_insertion: with the least weight first.
+    """
+
+    deletion: float
+    insertion: float
+    random_deletion: float
+    random_insertion: float
+    least_deletion: float
+    least_insertion: float
+
+    @property
+    def faithful(self) -> bool:
+        """Whether the weights beat a random order, both ways."""
+        return self.deletion < self.random_deletion and self.insertion > self.random_insertion
+
+
+@dataclass(frozen=True, slots=True)
+class Faithfulness:
+    """Whether the weights of an explanation lie on what the probability of its event hangs on.
+
+    Attributes:
+        picture: areas with cells hidden in the order of `where`.
+        sound: areas with steps hidden in the order of `when_audio`.
+        without_picture, without_sound: the probability with all of it hidden.
+    """
+
+    picture: Areas
+    sound: Areas
+    without_picture: float
+    without_sound: float
+
+
+@dataclass(frozen=True, slots=True)
+class Counterfactual:
+    """What would be said if another sound were heard to the same pictures.
+
+    Attributes:
+        sound: name of that sound.
+        event: the event with the highest score then.
+        score: of the event of the explanation then, in [0, 1].
+        moved: share in [0, 1] of the weight in `where` that goes elsewhere.
+    """
+
+    sound: str
+    event: Heard
+    score: float
+    moved: float
+
+
+NoExplanation = Literal["off_screen", "unsure", "no_moment"]
+"""Why there is none: nothing in sight is a source, no event is probable enough, or no moment stands out; then
+`where` is explained nevertheless."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Which audio-visual event a stretch of a clip shows, and what speaks for it.
+
+    Attributes:
+        start_s, end_s: of the stretch, on the displayed timeline.
+        time_s: (S,) float64, times of the sampled frames that were looked at, its steps.
+        event: what it is about: the event with the highest score or the one that was asked for. Its score is
+            the probability that it is heard while its source is in sight.
+        runners_up: the next most probable events, by falling score.
+        when_audio, when_visual: (S,) float32, weights of the steps in sound and picture, each with the sum 1.
+        where: (S, G, G) float32, weights of all cells, with the sum 1.
+        sound_share: share in [0, 1] of the sound in what speaks for the event, the rest is the picture's.
+        counterfactual: None if no other sound is different enough.
+        reason: why this does not count as an explanation; None if it does.
+    """
+
+    start_s: float
+    end_s: float
+    time_s: npt.NDArray[np.float64]
+    event: Heard
+    runners_up: tuple[Heard, ...]
+    when_audio: npt.NDArray[np.float32]
+    when_visual: npt.NDArray[np.float32]
+    where: npt.NDArray[np.float32]
+    sound_share: float
+    faithfulness: Faithfulness
+    counterfactual: Counterfactual | None
+    reason: NoExplanation | None
+
+    @property
+    def counts(self) -> bool:
+        """Whether the event counts, be it that no moment of it stands out."""
+        return self.reason in (None, "no_moment")
+
+
+@dataclass(frozen=True, slots=True)
 class SoundLevel:
     """The envelope of the sound track, for drawing.
 
@@ -113,6 +210,8 @@ class Result:
     Attributes:
         sampling_fps: the rate that was asked for.
         group_by: where the JSON and NDJSON documents shall put the detections.
+        explanations: one for each stretch of some seconds that has sound, in the order of time; None if
+            `explain` was not asked for.
     """
 
     source: SourceInfo
@@ -123,3 +222,4 @@ class Result:
     sound: SoundLevel
     notices: tuple[Notice, ...] = ()
     group_by: GroupBy = "frame"
+    explanations: tuple[Explanation, ...] | None = None

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from app.results.model import Detection, Result
+from app.results.model import Detection, Explanation, Result
 
 
 def write_npz(result: Result, stream: BinaryIO) -> None:
@@ -17,16 +17,23 @@ def write_npz(result: Result, stream: BinaryIO) -> None:
     frame, of all frames one after the other, and for each of them `box_frame` int64, the index into `time_s`,
     `box_score` and `box_sounding` float32 in [0, 1], `box_label` str, and `box_track` int64, from 1.
 
+    If the clip was explained there are also the S steps of all stretches one after the other:
+    `explain_time_s` and `explain_start_s` (S,) float64, their times and the starts of their stretches, and
+    `when_audio`, `when_visual` (S,) and `where` (S, G, G) float32, each with the sum 1 in each stretch.
+
     The archive holds plain arrays only, so it loads with `allow_pickle=False`.
     """
     frames = result.frames
     detections = {} if frames.detections is None else _box_arrays(frames.detections)
+    explained, grid = result.explanations, frames.heatmap.shape[1:]
+    explanations = {} if explained is None else _step_arrays(explained, grid)
     np.savez_compressed(
         stream,
         time_s=np.asarray(frames.time_s, np.float64),
         heatmap=np.asarray(frames.heatmap, np.float32),
         presence=np.asarray(frames.presence, np.float32),
         **detections,
+        **explanations,
     )
 
 
@@ -39,4 +46,19 @@ def _box_arrays(detections: Sequence[Sequence[Detection]]) -> dict[str, Any]:
         "box_sounding": np.array([detection.sounding for _, detection in found], np.float32),
         "box_label": np.array([detection.label for _, detection in found], np.str_),
         "box_track": np.array([detection.track_id for _, detection in found], np.int64),
+    }
+
+
+def _step_arrays(explanations: Sequence[Explanation], grid: tuple[int, ...]) -> dict[str, Any]:
+    def joined(name: str, *shape: int, dtype: type = np.float32) -> Any:
+        # The empty part holds shape and type if there is no explanation.
+        return np.concatenate([np.zeros((0, *shape), dtype), *(getattr(each, name) for each in explanations)])
+
+    lengths = [len(each.time_s) for each in explanations]
+    return {
+        "explain_time_s": joined("time_s", dtype=np.float64),
+        "explain_start_s": np.repeat(np.array([each.start_s for each in explanations], np.float64), lengths),
+        "when_audio": joined("when_audio"),
+        "when_visual": joined("when_visual"),
+        "where": joined("where", *grid),
     }

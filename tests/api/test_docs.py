@@ -2,12 +2,14 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from app import errors
 from app.api import problems
 from app.results.formats import FORMATS
+from app.results.model import NoExplanation
 
 PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
 ROWS = {code: int(status) for status, code in re.findall(r"^\| (\d{3}) \| `(\w+)` \|", PAGE, re.MULTILINE)}
@@ -35,6 +37,12 @@ def test_every_setting_that_is_named_exists():
     settings = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
     for name in re.findall(r"EARSIGHT_\w+", PAGE):
         assert f"`{name}`" in settings
+
+
+@pytest.mark.parametrize("page", ["api.md", "results.md"])
+def test_every_reason_for_no_explanation_is_told(page):
+    text = (Path(__file__).parents[2] / "docs" / page).read_text(encoding="utf-8")
+    assert all(f"`{reason}`" in text for reason in get_args(NoExplanation))
 
 
 @pytest.mark.parametrize("word", ["0.5", "255", "base64"])

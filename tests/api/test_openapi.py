@@ -15,17 +15,18 @@ def test_example_is_a_result():
     assert ResultDocument.model_validate(RESULT_EXAMPLE).frames
 
 
-@pytest.mark.parametrize("path", ["/v1/localize", "/v1/detect", "/v1/analyze"])
+@pytest.mark.parametrize("path", ["/v1/localize", "/v1/detect", "/v1/explain", "/v1/analyze"])
 def test_analysis_is_described_with_its_body_its_formats_and_its_problems(document, path):
     operation = document["paths"][path]["post"]
     form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert form["required"] == ["file"]
-    assert set(form["properties"]) == {"file", "audio", "fps", "model", "format", "group_by"}
+    assert set(form["properties"]) == {"file", "audio", "fps", "model", "format", "group_by", "target"}
     assert {parameter["name"] for parameter in operation["parameters"]} == {
         "fps",
         "model",
         "format",
         "group_by",
+        "target",
     }
     content = operation["responses"]["200"]["content"]
     assert set(content) == {entry.media_type for entry in FORMATS.values()}

@@ -86,6 +86,45 @@ def test_a_silent_clip_has_objects_of_which_none_sounds(earsight, silent_square,
     assert "2 objects, sounding: none" in out
 
 
+def test_a_bundle_that_explains_does_so_unless_told_otherwise(earsight, sounding_square, tmp_path):
+    arguments = (
+        "analyze",
+        sounding_square,
+        "--out",
+        tmp_path,
+        "--bundle",
+        "tiny-explain",
+        "--format",
+        "json",
+    )
+    code, out, err = earsight(*arguments)
+    first, second = json.loads((tmp_path / "square" / "result.json").read_text())["explanations"]
+    assert (code, err) == (0, "")
+    assert "  explained Tone (1.00) most at 0.8 s; Tone (1.00) most at 2.8 s\n" in out
+    assert (first["event"]["label"], second["start_s"]) == ("Tone", 2.0)
+    code, out, _ = earsight(*arguments, "--tasks", "localize")
+    assert (code, "explained" in out) == (0, False)
+    assert json.loads((tmp_path / "square" / "result.json").read_text())["explanations"] is None
+
+
+def test_an_event_can_be_asked_for(earsight, sounding_square, tmp_path):
+    options = ("--bundle", "tiny-explain", "--tasks", "explain", "--format", "json", "--target", "music")
+    code, out, _ = earsight("analyze", sounding_square, "--out", tmp_path, *options)
+    events = json.loads((tmp_path / "square" / "result.json").read_text())["explanations"]
+    assert code == 0
+    assert [entry["event"]["label"] for entry in events] == ["Music", "Music"]
+    assert "explained Music (0.60)" in out
+
+
+def test_a_silent_clip_has_nothing_to_explain(earsight, silent_square, tmp_path):
+    options = ("--bundle", "tiny-explain", "--format", "json")
+    code, out, _ = earsight("analyze", silent_square, "--out", tmp_path, *options)
+    assert code == 0
+    assert "  explained nothing for sure\n" in out
+    assert "no_audio" in out
+    assert json.loads((tmp_path / "silent" / "result.json").read_text())["explanations"] == []
+
+
 def test_one_bad_input_is_reported_and_does_not_stop_the_others(earsight, sounding_square, tmp_path):
     (tmp_path / "bad.mp4").write_text("this is text")
     code, out, err = earsight(
@@ -163,6 +202,9 @@ def test_a_separate_sound_file_is_taken(earsight, silent_square, sounding_square
         (("--format", ","), "nothing is not among json"),
         (("--tasks", "dance"), "dance is not among localize"),
         (("--tasks", "detect"), "the bundle tiny offers localize"),
+        (("--tasks", "explain"), "the bundle tiny offers localize"),
+        (("--target", "Tone"), "a target needs the task explain"),
+        (("--bundle", "tiny-explain", "--target", "Tune"), "there is no event 'Tune'; near it: Tone, "),
         (("--group-by", "nonsense"), "nonsense"),
         (("--format", "coco"), "the format coco needs the task detect"),
         (("--fps", "0"), "fps must be above 0"),

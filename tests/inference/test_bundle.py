@@ -129,7 +129,7 @@ def test_a_manifest_that_breaks_the_contract_of_a_role_is_refused(directory):
         manifest["files"][2]["outputs"][0]["name"] = "map"
 
     _edit_manifest(directory, rename)
-    with pytest.raises(BundleError, match="but a localize graph has"):
+    with pytest.raises(BundleError, match="but the localize graph has"):
         load_bundle(directory, ON_CPU)
 
 
@@ -158,7 +158,7 @@ def test_a_localize_graph_that_reads_something_else_is_refused(directory):
         manifest["files"][2]["inputs"][2]["name"] = "motion"
 
     _edit_manifest(directory, rename)
-    with pytest.raises(BundleError, match="but a localize graph has"):
+    with pytest.raises(BundleError, match="but the localize graph has"):
         load_bundle(directory, ON_CPU)
 
 

@@ -123,5 +123,5 @@ def test_labels_of_another_dtype_break_the_contract(directory):
         manifest["files"][3]["outputs"][2]["dtype"] = "int32"
 
     _edit_manifest(directory, change)
-    with pytest.raises(BundleError, match="but a detect graph has"):
+    with pytest.raises(BundleError, match="but the detect graph has"):
         load_bundle(directory, ON_CPU)

@@ -9,7 +9,11 @@ import pytest
 
 from app.media.clip import SourceInfo
 from app.results.model import (
+    Areas,
+    Counterfactual,
     Detection,
+    Explanation,
+    Faithfulness,
     FrameResults,
     Heard,
     ModelInfo,
@@ -54,6 +58,7 @@ def make_result() -> MakeResult:
         peak: np.ndarray | None = None,
         has_audio: bool = True,
         detections: tuple[tuple[Detection, ...], ...] | None = None,
+        explanations: tuple[Explanation, ...] | None = None,
     ) -> Result:
         n = len(heatmap)
         times = np.arange(n) * 0.25 if times_s is None else np.asarray(times_s)
@@ -73,9 +78,34 @@ def make_result() -> MakeResult:
             frames=frames,
             sound=SoundLevel(0.0, 50.0, np.zeros(0, np.float32) if peak is None else peak),
             notices=(Notice("audio_missing", "There is no sound."),),
+            explanations=explanations,
         )
 
     return make
+
+
+@pytest.fixture
+def dog_explained() -> Explanation:
+    """Of a dog in the first second, at two steps on a 2 by 2 grid: heard in the first, seen in both."""
+    return Explanation(
+        start_s=0.0,
+        end_s=1.0,
+        time_s=np.array([0.25, 2 / 3]),
+        event=Heard("Dog", 0.91234),
+        runners_up=(Heard("Bark", 0.5), Heard("Cat", 0.1)),
+        when_audio=np.array([0.75, 0.25], np.float32),
+        when_visual=np.array([0.5, 0.5], np.float32),
+        where=np.array([[[0, 0.1], [0.4, 0]], [[0, 0.1], [0.2, 0.2]]], np.float32),
+        sound_share=2 / 3,
+        faithfulness=Faithfulness(
+            picture=Areas(0.2, 0.8, 0.5, 0.51, 0.7, 0.3),
+            sound=Areas(0.1, 0.9, 0.4, 0.41, 0.6, 0.35),
+            without_picture=0.123456,
+            without_sound=0.05,
+        ),
+        counterfactual=Counterfactual("piano", Heard("Piano", 0.7), 0.2, 0.33333),
+        reason=None,
+    )
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.results.json_writer import frame_document, result_document, write_json
+from app.results.json_writer import explanation_document, frame_document, result_document, write_json
 from app.results.model import Detection, Result
 
 
@@ -73,6 +73,7 @@ def test_document_of_a_small_result_is_as_worked_out_by_hand(small_result):
                 },
             },
         ],
+        "explanations": None,
     }
 
 
@@ -173,3 +174,74 @@ def test_number_that_json_cannot_hold_is_refused(make_result):
     broken = make_result(np.zeros((1, 2, 2)), presence=[float("nan")])
     with pytest.raises(ValueError, match="not JSON compliant"):
         _written(broken)
+
+
+def test_an_explanation_is_as_worked_out_by_hand(make_result, dog_explained):
+    result = make_result(np.zeros((1, 2, 2)), explanations=(dog_explained,))
+    document = _written(result)
+    assert document == result_document(result)
+    assert document["explanations"] == [
+        {
+            "start_s": 0.0,
+            "end_s": 1.0,
+            "event": {"label": "Dog", "score": 0.9123},
+            "reason": None,
+            "runners_up": [{"label": "Bark", "score": 0.5}, {"label": "Cat", "score": 0.1}],
+            "time_s": [0.25, 0.666667],
+            "when_audio": [0.75, 0.25],
+            "when_visual": [0.5, 0.5],
+            "where": {
+                "grid": [2, 2],
+                "scale": [0, 0.4],
+                "data": base64.b64encode(bytes([0, 64, 255, 0, 0, 64, 128, 128])).decode(),
+            },
+            "sound_share": 0.6667,
+            "faithfulness": {
+                "picture": {
+                    "deletion": 0.2,
+                    "insertion": 0.8,
+                    "random_deletion": 0.5,
+                    "random_insertion": 0.51,
+                    "least_deletion": 0.7,
+                    "least_insertion": 0.3,
+                },
+                "sound": {
+                    "deletion": 0.1,
+                    "insertion": 0.9,
+                    "random_deletion": 0.4,
+                    "random_insertion": 0.41,
+                    "least_deletion": 0.6,
+                    "least_insertion": 0.35,
+                },
+                "without_picture": 0.1235,
+                "without_sound": 0.05,
+            },
+            "counterfactual": {
+                "sound": "piano",
+                "event": {"label": "Piano", "score": 0.7},
+                "score": 0.2,
+                "moved": 0.3333,
+            },
+        }
+    ]
+
+
+def test_small_weights_keep_their_digits(dog_explained):
+    rng = np.random.default_rng(0)
+    where = rng.random((20, 16, 16)).astype(np.float32)
+    where /= where.sum()
+    document = explanation_document(replace(dog_explained, where=where))["where"]
+    data = np.frombuffer(base64.b64decode(document["data"]), np.uint8).reshape(-1, *document["grid"])
+    back = data / 255 * document["scale"][1]
+    assert np.abs(back - where).max() <= 0.51 / 255 * where.max()
+
+
+def test_what_is_missing_in_an_explanation_is_null(make_result, dog_explained):
+    vague = replace(dog_explained, counterfactual=None, reason="no_moment")
+    (document,) = _written(make_result(np.zeros((1, 2, 2)), explanations=(vague,)))["explanations"]
+    assert (document["counterfactual"], document["reason"]) == (None, "no_moment")
+
+
+def test_nothing_explained_is_not_the_same_as_not_asked_for(make_result):
+    assert _written(make_result(np.zeros((1, 2, 2)), explanations=()))["explanations"] == []
+    assert _written(make_result(np.zeros((1, 2, 2))))["explanations"] is None

@@ -31,12 +31,12 @@ def _apart(one: Box, other: Box) -> bool:
     return beside or one.bottom <= other.top or other.bottom <= one.top
 
 
+@pytest.mark.parametrize("explained", [False, True])
 @pytest.mark.parametrize(("width", "height"), SIZES)
-def test_parts_of_the_lane_do_not_overlap_and_lie_inside(width, height):
-    layout = lay_out(width, height)
-    parts = [layout.wave, layout.presence, layout.readout]
-    if layout.captions is not None:
-        parts.append(layout.captions)
+def test_parts_of_the_lane_do_not_overlap_and_lie_inside(width, height, explained):
+    layout = lay_out(width, height, explained=explained)
+    optional = [part for part in (layout.captions, layout.why) if part is not None]
+    parts = [layout.wave, layout.presence, layout.readout, *optional]
     assert all(_apart(one, other) for one, other in itertools.combinations(parts, 2))
     assert all(part.width > 0 and part.height > 0 for part in parts)
     assert all(part.left >= 0 and part.top >= 0 for part in parts)
@@ -45,15 +45,26 @@ def test_parts_of_the_lane_do_not_overlap_and_lie_inside(width, height):
     assert (layout.n_names + 1) * layout.row_px <= layout.readout.height
 
 
+def test_explanations_get_room_below_that_takes_nothing_from_the_others():
+    plain, explained = lay_out(1280, 720), lay_out(1280, 720, explained=True)
+    assert plain.why is None
+    assert explained.wave == plain.wave
+    assert explained.presence.height == pytest.approx(plain.presence.height, abs=1)  # heights are made even
+    assert explained.why.top >= explained.presence.bottom
+    assert (explained.why.left, explained.why.right) == (explained.wave.left, explained.wave.right)
+    assert explained.why.height > 2.5 * explained.font_px
+
+
 def test_lane_at_720p_is_about_a_seventh_of_the_picture():
     assert 90 <= lay_out(1280, 720).height <= 125
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
-def test_lane_of_any_size_can_be_drawn(make_result, width, height):
+def test_lane_of_any_size_can_be_drawn(make_result, dog_explained, width, height):
     name = "Domestic animals, pets and everything else that has a very long name"
     heard = (tuple(Heard(f"{name} {number}", 1 / (1 + number)) for number in range(9)),) * 4
-    result = make_result(np.ones((4, 16, 16)), heard=heard, peak=np.linspace(0, 1, 50, dtype=np.float32))
+    peak = np.linspace(0, 1, 50, dtype=np.float32)
+    result = make_result(np.ones((4, 16, 16)), heard=heard, peak=peak, explanations=(dog_explained,))
     lane = Lane(result, width, height, palette=palette_of("inferno"))
     canvas = np.zeros((lane.height, width, 3), np.uint8)
     lane.draw(canvas, 0.5)

@@ -18,6 +18,7 @@ def test_lines_are_the_head_and_the_frames_of_the_json_document(small_result):
     head, *frames, last = [json.loads(line) for line in stream.getvalue().splitlines()]
     document = result_document(small_result)
     assert frames == document.pop("frames")
+    assert document.pop("explanations") is None
     assert head == last == document
 
 
@@ -31,6 +32,7 @@ def test_tracks_come_in_the_last_line(make_result, group_by):
     head, *frames, last = [json.loads(line) for line in stream.getvalue().splitlines()]
     document = result_document(result)
     assert frames == document.pop("frames")
+    del document["explanations"]
     assert last == document
     assert head == {key: value for key, value in document.items() if key != "tracks"}
     assert ("detections" in frames[0], "frames" in last["tracks"][0]) == (
@@ -62,3 +64,15 @@ def test_header_of_a_running_analysis_does_not_claim_a_number_of_frames(small_re
     document = json.loads(header)
     assert document["schema"] == "earsight.result/1"
     assert document["sampling"] == {"fps": 4.0, "frames": None}
+
+
+def test_explanations_have_lines_of_their_own_kind(make_result, dog_explained):
+    result = make_result(np.zeros((1, 2, 2)), explanations=(dog_explained, dog_explained))
+    stream = io.BytesIO()
+    write_ndjson(result, stream)
+    head, frame, *explanations, last = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert "kind" not in frame
+    assert {line.pop("kind") for line in explanations} == {"explanation"}
+    assert explanations == result_document(result)["explanations"]
+    assert head == last
+    assert "explanations" not in last

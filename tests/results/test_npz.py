@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -57,3 +58,28 @@ def test_same_result_gives_the_same_bytes(small_result):
     write_npz(small_result, first)
     write_npz(small_result, second)
     assert first.getvalue() == second.getvalue()
+
+
+def test_steps_of_all_stretches_follow_each_other(make_result, dog_explained):
+    second = replace(dog_explained, start_s=10.0, time_s=np.array([10.1, 11.9]), reason="unsure")
+    result = make_result(np.zeros((3, 2, 2)), explanations=(dog_explained, second))
+    stream = io.BytesIO()
+    write_npz(result, stream)
+    stream.seek(0)
+    with np.load(stream, allow_pickle=False) as archive:
+        np.testing.assert_array_equal(archive["explain_time_s"], [0.25, 2 / 3, 10.1, 11.9])
+        assert archive["explain_start_s"].tolist() == [0, 0, 10, 10]
+        assert archive["when_audio"].tolist() == [0.75, 0.25, 0.75, 0.25]
+        assert archive["when_visual"].tolist() == [0.5] * 4
+        np.testing.assert_array_equal(archive["where"], np.concatenate([dog_explained.where] * 2))
+        assert {archive[name].dtype for name in ("explain_time_s", "explain_start_s")} == {np.dtype("f8")}
+        assert {archive[name].dtype for name in ("when_audio", "when_visual", "where")} == {np.dtype("f4")}
+
+
+def test_no_explanation_gives_empty_arrays(make_result):
+    stream = io.BytesIO()
+    write_npz(make_result(np.zeros((1, 2, 2)), explanations=()), stream)
+    stream.seek(0)
+    with np.load(stream, allow_pickle=False) as archive:
+        assert archive["where"].shape == (0, 2, 2)
+        assert archive["explain_start_s"].shape == archive["when_audio"].shape == (0,)

@@ -61,6 +61,20 @@ async def detect(request: Request, workspace: AnalysisWorkspace) -> Response:
 
 
 @router.post(
+    "/explain",
+    summary="What makes the model say so, and when?",
+    response_class=Response,
+    responses=ANALYSIS_RESPONSES,
+    openapi_extra=ANALYSIS_BODY,
+)
+async def explain(request: Request, workspace: AnalysisWorkspace) -> Response:
+    """Which event each stretch of some seconds shows, how much each moment of sound and picture and each
+    place speaks for it, how far that can be trusted, and what another sound would change. For bundles that
+    offer the task."""
+    return await _answer(request, workspace, tasks=("explain",))
+
+
+@router.post(
     "/analyze",
     summary="Everything the bundle can tell.",
     response_class=Response,
@@ -117,6 +131,7 @@ async def _order(
         bundle=bundle,
         fps=options.fps,
         tasks=tasks,
+        target=options.target,
         format=FORMATS[name],
         group_by=options.group_by,
     )
