@@ -175,6 +175,30 @@ def keep_detector(context: typer.Context) -> None:
     _hand_on("training.detector.cli", context, app="keeping")
 
 
+@cli.command("stan", context_settings=_HANDED_ON)
+def stan(context: typer.Context) -> None:
+    """Train STAN, which recognises what is seen and heard, and shows where and when."""
+    _hand_on("training.methods.stan.cli", context)
+
+
+@cli.command("stan-trial", context_settings=_HANDED_ON)
+def stan_trial(context: typer.Context) -> None:
+    """Train STAN and its controls with several seeds, and compare them."""
+    _hand_on("training.trial.explained_cli", context)
+
+
+@cli.command("add-explainer", context_settings=_HANDED_ON)
+def add_explainer(context: typer.Context) -> None:
+    """Put a trained explainer into a bundle."""
+    _hand_on("training.explainer.cli", context, app="adding")
+
+
+@cli.command("keep-explainer", context_settings=_HANDED_ON)
+def keep_explainer(context: typer.Context) -> None:
+    """Make a trained explainer that of the default bundle."""
+    _hand_on("training.explainer.cli", context, app="keeping")
+
+
 @cli.command("trial", context_settings=_HANDED_ON)
 def trial(context: typer.Context) -> None:
     """Train a method and its controls with several seeds, and compare them."""

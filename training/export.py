@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from app.inference.manifest import MANIFEST, Manifest, Precision, write_manifest
 from training.encoders.visual import FRAME_SIZE, load_visual
 from training.encoders.yamnet import WINDOW_SAMPLES, load_yamnet
-from training.manifest import CONFIGS, DETECT, build_manifest
+from training.manifest import CONFIGS, DETECT, EXPLAIN, build_manifest
 from training.onnx_graph import to_onnx
 from training.precision import store_as_half, to_half, to_int8
 
 if TYPE_CHECKING:
+    from training.explainer.shipped import Kept
     from training.methods.avdet.module import Avdet
 
 _BATCH = 2  # of the examples; any but 1, which tracing would take for a constant
@@ -29,21 +30,25 @@ _SPECTROGRAM = "log_mel."  # its constants need all their digits: quiet bands li
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """What a bundle is made of; the shapes are those of `app.inference.bundle`. Not every bundle detects."""
+    """What a bundle is made of; the shapes are those of `app.inference.bundle`. Not every bundle detects or
+    explains."""
 
     visual: nn.Module
     audio: nn.Module
     localize: nn.Module
     detect: Avdet | None = None
+    explain: Kept | None = None
 
 
 def load_networks() -> Networks:
     """The published encoders and the committed heads. Raises WeightsMissing."""
     # The heads are rooms of their own: the encoders can be exported and tested without them.
-    from training.detector.shipped import load_shipped
+    from training.detector import shipped as detector
+    from training.explainer import shipped as explainer
     from training.guided.localizer import load_localizer
 
-    return Networks(load_visual(), load_yamnet(), load_localizer(), load_shipped())
+    explain = explainer.load_shipped() if explainer.WEIGHTS.exists() else None
+    return Networks(load_visual(), load_yamnet(), load_localizer(), detector.load_shipped(), explain)
 
 
 def export_bundle(
@@ -73,7 +78,8 @@ def export_bundle(
         WeightsMissing: run `earsight-train fetch-weights` first.
     """
     out.mkdir(parents=True, exist_ok=True)
-    (out / f"{DETECT}.onnx").unlink(missing_ok=True)  # of an earlier export, which may have had a detector
+    for role in (DETECT, EXPLAIN):
+        (out / f"{role}.onnx").unlink(missing_ok=True)  # of an earlier export, which may have had that head
     for role, graph in build_graphs(networks or load_networks(), precision):
         path = out / f"{role}.onnx"
         _write(path, graph.SerializeToString(deterministic=True))
@@ -108,6 +114,10 @@ def build_graphs(networks: Networks, precision: Precision) -> Iterator[tuple[str
         from training.detector.graph import detect_graph
 
         yield DETECT, detect_graph(networks.detect)
+    if networks.explain is not None:
+        from training.explainer.graph import explain_graph
+
+        yield EXPLAIN, explain_graph(*networks.explain)
 
 
 def visual_graph(network: nn.Module) -> onnx.ModelProto:

@@ -6,7 +6,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import onnx
 from onnx import ValueInfoProto, helper
@@ -16,9 +16,11 @@ from app.inference.manifest import (
     Calibration,
     Detector,
     Events,
+    Explainer,
     GraphFile,
     Manifest,
     Metric,
+    Task,
     TensorSpec,
     Weights,
     sha256_of,
@@ -30,7 +32,8 @@ from training.onnx_graph import OPSET, precision_of
 
 CONFIGS = Path(__file__).with_name("configs")
 ROLES = ("visual", "audio", "localize")
-DETECT = "detect"  # a graph that a bundle may have beside those, and its task
+DETECT: Final = "detect"  # a graph that a bundle may have beside those, and its task
+EXPLAIN: Final = "explain"  # another one
 SAMPLE_RATE_HZ = 16_000  # of YAMNet
 _ENCODERS = (DINOV2, EFFICIENTNET_LITE2, YAMNET)
 
@@ -47,14 +50,17 @@ def build_manifest(directory: Path, *, name: str = "default", configs: Path = CO
         ValueError: a graph is not one of ours, or the configuration does not fit it.
     """
     config = tomllib.loads((configs / f"{name}.toml").read_text(encoding="utf-8"))
-    detects = (directory / f"{DETECT}.onnx").exists()
-    heads = [config["head"], *([config["detector_head"]] if detects else [])]
+    detects, explains = ((directory / f"{task}.onnx").exists() for task in (DETECT, EXPLAIN))
+    heads = [config["head"]]
+    heads += [config["detector_head"]] if detects else []
+    heads += [config["explainer_head"]] if explains else []
     return fill_manifest(
         directory,
         config,
         weights=(*map(provenance, _ENCODERS), *(Weights(**head) for head in heads)),
         metrics=_metrics(configs / f"{name}_metrics.json"),
         detector=_detector() if detects else None,
+        explainer=_explainer() if explains else None,
     )
 
 
@@ -65,13 +71,15 @@ def fill_manifest(
     weights: tuple[Weights, ...],
     metrics: tuple[Metric, ...] = (),
     detector: Detector | None = None,
+    explainer: Explainer | None = None,
 ) -> Manifest:
     """A manifest of the graphs in `directory` with what a configuration, of the form of the files in
-    `configs`, says about them, and where their weights are from. With a detector there is its graph, too.
-    Raises as `build_manifest` does.
+    `configs`, says about them, and where their weights are from. With a detector or an explainer there is its
+    graph, too. Raises as `build_manifest` does.
     """
-    roles = ROLES if detector is None else (*ROLES, DETECT)
-    files = tuple(describe_graph(directory / f"{role}.onnx", role=role) for role in roles)
+    added: list[Task] = [DETECT] if detector is not None else []
+    added += [EXPLAIN] if explainer is not None else []
+    files = tuple(describe_graph(directory / f"{role}.onnx", role=role) for role in (*ROLES, *added))
     visual, audio = files[:2]
     sampling = config["sampling"]
     return Manifest(
@@ -80,7 +88,7 @@ def fill_manifest(
         version=config["version"],
         created=config["created"],
         licence=config["licence"],
-        tasks=("localize",) if detector is None else ("localize", DETECT),
+        tasks=("localize", *added),
         weights=weights,
         training_data=config["training_data"],
         training_command=config["training_command"],
@@ -97,6 +105,7 @@ def fill_manifest(
         events=Events(labels=EVENT_NAMES, thresholds=_thresholds()),
         calibration=Calibration(**config["calibration"]),
         detector=detector,
+        explainer=explainer,
         metrics=metrics,
         files=files,
     )
@@ -155,6 +164,13 @@ def _detector() -> Detector:
     from training.detector.shipped import described, load_shipped
 
     return described(load_shipped())
+
+
+def _explainer() -> Explainer:
+    """What is to be said of the committed explainer."""
+    from training.explainer.shipped import described, load_shipped
+
+    return described(*load_shipped())
 
 
 def _metrics(path: Path) -> tuple[Metric, ...]:

@@ -14,9 +14,20 @@ from torch import Tensor, nn
 OPSET = 20  # the first one with Gelu; ONNX Runtime 1.23 runs it
 _PRECISION = "earsight.precision"
 
+# Loggers that report each torchvision operator that is missing, and we do not use, and each constant output.
+_TALKATIVE = (
+    "torch.onnx._internal.exporter._registration",
+    "onnx_ir.passes.common.initializer_deduplication",
+)
+
 
 def to_onnx(
-    network: nn.Module, examples: Mapping[str, Tensor], *, outputs: Sequence[str], batch: str = "N"
+    network: nn.Module,
+    examples: Mapping[str, Tensor],
+    *,
+    outputs: Sequence[str],
+    batch: str = "N",
+    axes: Mapping[str, Sequence[str]] | None = None,
 ) -> onnx.ModelProto:
     """Trace a network into a graph with constants folded and nothing in it but the computation.
 
@@ -25,8 +36,10 @@ def to_onnx(
         examples: input name to a tensor of the right shape and type, in the order of `forward`.
         outputs: names of the outputs.
         batch: name of the first axis of all inputs, which is the only one that may vary.
+        axes: in place of `batch`, names of those first axes of each input that may vary.
     """
-    axis = torch.export.Dim(batch)
+    varying = axes or dict.fromkeys(examples, (batch,))
+    dims = {axis: torch.export.Dim(axis) for names in varying.values() for axis in names}
     with _quiet_exporter(), torch.inference_mode():
         program = torch.onnx.export(
             network,
@@ -36,7 +49,9 @@ def to_onnx(
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
-            dynamic_shapes=tuple({0: axis} for _ in examples),
+            dynamic_shapes=tuple(
+                {index: dims[axis] for index, axis in enumerate(varying[name])} for name in examples
+            ),
         )
     assert program is not None
     model = program.model_proto
@@ -73,9 +88,9 @@ def _strip(model: onnx.ModelProto) -> None:
 @contextmanager
 def _quiet_exporter() -> Iterator[None]:
     """Hide remarks that are of no use to whoever exports."""
-    registration = logging.getLogger("torch.onnx._internal.exporter._registration")
-    level = registration.level
-    registration.setLevel(logging.ERROR)  # each torchvision operator that it misses, and we do not use
+    levels = {logger: logger.level for logger in map(logging.getLogger, _TALKATIVE)}
+    for logger in levels:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             # Raised inside torch 2.13 when it copies its own tree specifications.
@@ -84,4 +99,5 @@ def _quiet_exporter() -> Iterator[None]:
             warnings.filterwarnings("ignore", "# The axis name: .* will not be used", UserWarning)
             yield
     finally:
-        registration.setLevel(level)
+        for logger, level in levels.items():
+            logger.setLevel(level)

@@ -16,7 +16,7 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from training.onnx_graph import set_precision
 
-_WORTH_HALVING = 10_000  # numbers; what is smaller is not worth another node
+WORTH_HALVING = 10_000  # numbers; what is smaller is not worth another node
 
 
 def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -68,7 +68,7 @@ def store_as_half(model: onnx.ModelProto, *, keep: Collection[str] = ()) -> onnx
         if constant.data_type != TensorProto.FLOAT or constant.name in keep:
             continue
         values = numpy_helper.to_array(constant)
-        if values.size < _WORTH_HALVING:
+        if values.size < WORTH_HALVING:
             continue
         name = constant.name
         constant.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))

@@ -38,25 +38,42 @@ def test_help_lists_the_commands_and_does_not_wait_for_torch():
         "finally:\n    print('torch' in sys.modules, 'onnx' in sys.modules)\n"
     )
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    for command in ("fetch-weights", "export", "guided", "evaluate", "data", "avdet", "add-detector"):
+    for command in (
+        "fetch-weights",
+        "export",
+        "guided",
+        "evaluate",
+        "data",
+        "avdet",
+        "add-detector",
+        "stan",
+        "add-explainer",
+    ):
         assert command in shown
     assert shown.endswith("False False\n")
 
 
-def test_the_help_of_the_detector_does_not_wait_for_torch_either():
+def test_the_help_of_detector_and_explainer_does_not_wait_for_torch_either():
+    names = (
+        "avdet",
+        "avdet-trial",
+        "add-detector",
+        "keep-detector",
+        "stan",
+        "add-explainer",
+        "keep-explainer",
+    )
     program = (
         "import sys\n"
         "from typer.testing import CliRunner\n"
         "from training.cli import cli\n"
-        "for name in ('avdet', 'avdet-trial', 'add-detector', 'keep-detector'):\n"
+        f"for name in {names}:\n"
         "    result = CliRunner().invoke(cli, [name, '--help'])\n"
         "    print(name, result.exit_code, f'{name} [OPTIONS]' in result.output, 'torch' in sys.modules)\n"
     )
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     lines = [line.split(" ", 1) for line in shown.splitlines()]
-    assert lines == [
-        [name, "0 True False"] for name in ("avdet", "avdet-trial", "add-detector", "keep-detector")
-    ]
+    assert lines == [[name, "0 True False"] for name in names]
 
 
 @pytest.mark.parametrize(("room", "command"), [("evaluate", "clips"), ("data", "sample"), ("guided", "fit")])

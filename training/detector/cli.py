@@ -7,6 +7,14 @@ from typing import Annotated
 
 import typer
 
+from training.bundles.options import (
+    BundleVersion,
+    Licence,
+    NewBundle,
+    SourceName,
+    TrainingSources,
+    describe,
+)
 from training.methods.command import explained
 
 adding = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -20,25 +28,21 @@ CheckpointFile = Annotated[
 @adding.command()
 def add(
     checkpoint: CheckpointFile,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The new bundle, called like it.")],
-    bundle: Annotated[str, typer.Option(metavar="NAME", help="Bundle that it is made from.")] = "default",
-    bundle_version: Annotated[str, typer.Option(help="Version of the new bundle.")] = "0.1.0",
-    licence: Annotated[str, typer.Option(help="Of the detector's weights.")] = "not stated",
-    training_data: Annotated[
-        list[str] | None, typer.Option(help="A source of the detector's data and the licence.")
-    ] = None,
+    out: NewBundle,
+    bundle: SourceName = "default",
+    bundle_version: BundleVersion = "0.1.0",
+    licence: Licence = "not stated",
+    training_data: TrainingSources = None,
 ) -> None:
     """Make a bundle that detects, from one that does not or that has another detector."""
     with explained():
         from app.inference.bundle import find_bundle
         from app.settings import Settings
         from training.detector.adding import add_detector
-        from training.trained import Description
 
-        stated = tuple(training_data or ("not stated",))
-        described = Description(out.resolve().name, bundle_version, licence, stated)
+        description = describe(out, bundle_version, licence, training_data)
         source = find_bundle(bundle, Settings().inference)
-        written = add_detector(source, checkpoint, out, description=described)
+        written = add_detector(source, checkpoint, out, description=description)
     assert written.detector is not None
     typer.echo(f"Bundle {written.name} {written.version} in {out}: {len(written.detector.labels)} classes")
 

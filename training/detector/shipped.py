@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
-
 from app.inference.manifest import Detector, Sounding
-from training.loop.config import load_config, plain_config
-from training.methods.avdet.config import AvdetConfig
+from training.bundles.keeping import read_kept, write_kept
+from training.methods.avdet.loading import DETECTOR
 from training.methods.avdet.module import Avdet
-from training.methods.localiser import Widths
 
 WEIGHTS = Path(__file__).with_name("detector.safetensors")
 ABOUT = Path(__file__).with_name("detector.json")
@@ -19,23 +15,14 @@ ABOUT = Path(__file__).with_name("detector.json")
 
 def keep(detector: Avdet, *, weights: Path = WEIGHTS, about: Path = ABOUT) -> None:
     """Put a detector where the export of the default bundle finds it. Raises OSError."""
-    save_file({name: part.contiguous() for name, part in detector.state_dict().items()}, weights)
-    content = {
-        "config": plain_config(detector.config),
-        "widths": list(detector.hparams["widths"]),
-        "class_map": list(detector.hparams["class_map"]),
-        "names": list(detector.names),
-    }
-    about.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_kept(detector.state_dict(), DETECTOR.about(detector), weights=weights, about=about)
 
 
 def load_shipped(*, weights: Path = WEIGHTS, about: Path = ABOUT) -> Avdet:
     """The detector that `keep` wrote, in evaluation mode. Raises OSError, ValueError or KeyError."""
-    content = json.loads(about.read_text(encoding="utf-8"))
-    config = load_config(AvdetConfig, overrides=content["config"])
-    widths, class_map = Widths(*content["widths"]), tuple(content["class_map"])
-    detector = Avdet(config, widths, class_map, tuple(content["names"]))
-    detector.load_state_dict(load_file(weights))
+    state, content = read_kept(weights=weights, about=about)
+    detector = DETECTOR.build(content["config"], content)
+    detector.load_state_dict(state)
     return detector.eval()
 
 

@@ -1,0 +1,1 @@
+"""From a trained explainer to a bundle that explains."""
