@@ -1,0 +1,205 @@
+"""STAN as it is trained: it recognises audio-visual events, and where and when it looked and listened."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torchmetrics.functional.classification import (
+    binary_average_precision,
+    binary_precision_recall_curve,
+)
+
+from training.cache.moments import Moment
+from training.loop.method import Method
+from training.methods.localiser import Widths
+from training.methods.stan.config import StanConfig
+from training.methods.stan.network import Attention, Clips, Masks, Recognised, SpaceTime
+from training.methods.stan.perception import WORDS, Perception
+
+_LIKELY = 0.5  # presence from which heat says where to look
+_FEW = 4  # numbers in a parameter that weighs whole terms of the formulas
+_SOFT = 0.02  # of the largest share of a cell: where a map begins to tell something from nothing
+_LEAST = 1e-9
+_HAPPENS = 0.3  # events from which a validation clip has them
+_THRESHOLDS = (0.5, 0.97, 0.5)  # of an event's score, of how vague attention in time is, and of presence
+
+
+class Stan(Method):
+    """Space-time attention on frozen features.
+
+    Its score on validation is the average precision over all clips and events that happen somewhere: whether
+    the events that are seen and heard get higher scores than others.
+    """
+
+    method: ClassVar[str] = "stan"
+    config: StanConfig
+
+    thresholds: Tensor
+
+    def __init__(
+        self, config: StanConfig, widths: Widths, class_map: tuple[int, ...], events: tuple[str, ...]
+    ) -> None:
+        """
+        Args:
+            widths: of what the encoders give.
+            class_map: H, W and C of the class map.
+            events: names of the events, in the order of the audio teacher.
+        """
+        super().__init__(config)
+        self.save_hyperparameters(
+            {"widths": list(widths), "class_map": list(class_map), "events": list(events)}
+        )
+        self.events = events
+        self.perception = Perception(
+            widths, class_map[-1], len(events), channels=config.channels, looks=config.looks
+        )
+        names = torch.zeros(len(events), WORDS)
+        self.network = SpaceTime(
+            self.perception.channels, widths.sound, names, heads=config.heads, width=config.width
+        )
+        self.register_buffer("thresholds", torch.tensor(_THRESHOLDS))
+        self._validated: list[tuple[Tensor, Tensor]] = []
+
+    def forward(self, clips: Clips, masks: Masks | None = None) -> tuple[Recognised, Attention]:
+        """See `SpaceTime`."""
+        return cast(tuple[Recognised, Attention], self.network(clips, masks))
+
+    def maps(self, clip: Clips, attention: Attention, event: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Where and when the network found an event () in one clip (N = 1).
+
+        Returns:
+            `when_audio` and `when_visual` (T,), attention in time; `where` (T, U), what each cell adds to the
+            evidence of the picture. Each sums to 1.
+
+        A cell that is shown adds the evidence attended to in it, alpha l, and takes attention from others: as
+        attention follows heat with the power gamma, it moves the evidence by gamma alpha (l - mean of l).
+        Both together are the derivative of the evidence with respect to showing the cell. What speaks against
+        the event has nearly no weight, and less the more it does.
+        """
+        when_audio, when_visual = attention.sound[0, :, event], attention.sight[0, :, event]
+        space, evidence = attention.space[0], self.network.evidence(clip, event)
+        elsewhere = evidence - (space * evidence).sum(2, keepdim=True)
+        added = (space * (evidence + self.network.prior[:, None] * elsewhere)).sum(1) * when_visual[:, None]
+        softness = _SOFT * added.abs().amax().clamp(min=_LEAST)
+        where = functional.softplus(added / softness) + _LEAST
+        return when_audio, when_visual, where / where.sum()
+
+    def training_step(self, batch: Moment, _index: int) -> Tensor:
+        config = self.config
+        clips = clips_of(batch)
+        masks = hidden_at_random(clips, config.masked)
+        recognised, attention = self(clips, masks)
+        wanted = batch["events"]
+        losses = {
+            "events": _events_loss(recognised.logits, wanted),
+            "alone": _events_loss(recognised.by_sight, wanted) + _events_loss(recognised.by_sound, wanted),
+            "guided": guided_loss(attention, clips, batch["presence"]),
+            "smooth": smoothness(attention, clips.there),
+            "sparse": entropy(attention),
+        }
+        for name, value in losses.items():
+            self.log(f"train/{name}", value.detach(), on_epoch=True, on_step=False)
+        loss = losses["events"] + sum(
+            getattr(config, name) * value for name, value in losses.items() if name != "events"
+        )
+        self.log("train/loss", loss.detach(), on_step=True, on_epoch=True, sync_dist=True)
+        return cast(Tensor, loss)
+
+    def validation_step(self, batch: Moment, _index: int) -> None:
+        recognised, _ = self(clips_of(batch))
+        self._validated.append((recognised.logits.cpu(), batch["events"].cpu()))
+
+    def on_validation_epoch_end(self) -> None:
+        logits, events = (torch.cat(parts) for parts in zip(*self._validated, strict=True))
+        self._validated.clear()
+        self.thresholds[0] = best_threshold(logits.sigmoid().flatten(), (events >= _HAPPENS).flatten())
+        self.log_score(recognition(logits, events), count=len(logits))
+
+    def configure_optimizers(self) -> Any:
+        config = self.config
+        parameters = list(self.network.parameters())
+        few = [part for part in parameters if part.numel() <= max(config.heads, _FEW)]
+        many = [part for part in parameters if part.numel() > max(config.heads, _FEW)]
+        rates = [config.rate, config.rate_few]
+        optimizer = torch.optim.AdamW(
+            [{"params": many, "weight_decay": config.weight_decay}, {"params": few, "weight_decay": 0.0}],
+            lr=config.rate,
+        )
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=max(self.n_steps, 2))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def clips_of(batch: Moment) -> Clips:
+    """The part of a batch that the network takes, in full precision."""
+    return Clips(*(batch[name].float() for name in ("seen", "heard", "told", "heat")), there=batch["there"])
+
+
+def hidden_at_random(clips: Clips, share: float) -> Masks:
+    """Masks that hide a random part of a share of the clips, at one of the two baselines."""
+    n, steps, cells = clips.heat.shape
+    device = clips.heat.device
+    touched = torch.rand(n, device=device) < share
+    rate = torch.where(touched, torch.rand(n, device=device), 1.0)
+    rate_heard = torch.where(touched, torch.rand(n, device=device), 1.0)
+    return Masks(
+        cells=(torch.rand(n, steps, cells, device=device) <= rate[:, None, None]).float(),
+        steps=(torch.rand(n, steps, device=device) <= rate_heard[:, None]).float(),
+        blurred=(torch.rand(n, device=device) < 0.5).float(),
+        silent=(torch.rand(n, device=device) < 0.5).float(),
+    )
+
+
+def guided_loss(attention: Attention, clips: Clips, presence: Tensor) -> Tensor:
+    """Divergence of attention in space from heat, over the steps with a source in sight."""
+    likely = (presence >= _LIKELY) & clips.there & (clips.heat.amax(2) >= _LIKELY)
+    if not likely.any():
+        return attention.space.sum() * 0
+    heat = clips.heat[likely]
+    wanted = heat / heat.sum(1, keepdim=True)
+    given = attention.space.mean(2)[likely].clamp(min=1e-8)
+    return functional.kl_div(given.log(), wanted, reduction="batchmean")
+
+
+def smoothness(attention: Attention, there: Tensor) -> Tensor:
+    """Mean change of attention in time from one step to the next."""
+    both = (there[:, 1:] & there[:, :-1])[:, :, None]
+    sight, sound = (
+        ((part[:, 1:] - part[:, :-1]).abs() * both).sum(1).mean()
+        for part in (attention.sight, attention.sound)
+    )
+    return sight + sound
+
+
+def entropy(attention: Attention) -> Tensor:
+    """Mean entropy of attention in time, in nats."""
+    sight, sound = (
+        -(part * part.clamp(min=1e-8).log()).sum(1).mean() for part in (attention.sight, attention.sound)
+    )
+    return sight + sound
+
+
+def recognition(logits: Tensor, events: Tensor) -> float:
+    """Average precision of scores (N, E) over all clips and those events (N, E) that happen in some."""
+    happens = events >= _HAPPENS
+    somewhere = happens.any(0)
+    if not somewhere.any():
+        return 0.0
+    return float(
+        binary_average_precision(logits[:, somewhere].flatten(), happens[:, somewhere].flatten().long())
+    )
+
+
+def best_threshold(scores: Tensor, happens: Tensor) -> float:
+    """Score (N,) from which events count, so that precision and recall together (F1) are best."""
+    if not happens.any():
+        return _THRESHOLDS[0]
+    precision, recall, cuts = binary_precision_recall_curve(scores, happens.long())
+    both = 2 * precision * recall / (precision + recall).clamp(min=1e-9)
+    return float(cuts[both[:-1].argmax()].clamp(0.05, 0.95))
+
+
+def _events_loss(logits: Tensor, events: Tensor) -> Tensor:
+    return functional.binary_cross_entropy_with_logits(logits, events, reduction="none").sum(1).mean()
