@@ -13,12 +13,12 @@ from app.inference.bundle import Bundle
 from training.checkpoints import load_localizer
 from training.evaluation.boxes import MapScore
 from training.evaluation.models import as_localizer
-from training.loop.checkpoint import BEST, LAST
 from training.methods.localiser import AudioVisualLocaliser
 from training.methods.moments import as_it_is
 from training.methods.running import Request, prepare, train
 from training.methods.saliency import saliency
 from training.trial.gallery import Gallery
+from training.trial.runs import best_checkpoint
 
 TRAINED, ELSEWHERE = "trained", "trained, another's sound"
 SHUFFLED, UNTRAINED = "trained on shuffled audio", "untrained"
@@ -43,16 +43,8 @@ class Arm:
 
 
 def trained_checkpoint(request: Request, *, say: Callable[[str], None]) -> Path:
-    """Train, or go on with a training that was broken off; the checkpoint of the best epoch.
-
-    Raises what `training.methods.running.train` raises.
-    """
-    there = (request.run.out / LAST).exists()
-    say(f"{request.run.out}{' (going on)' if there else ''}")
-    fitted = train(replace(request, run=replace(request.run, resume=there)))
-    if fitted.outcome != "finished":
-        raise KeyboardInterrupt
-    return request.run.out / BEST
+    """The checkpoint of the best epoch. Raises what `training.methods.running.train` raises."""
+    return best_checkpoint(request.run, lambda run: train(replace(request, run=run)), say=say)
 
 
 def untrained(request: Request) -> AudioVisualLocaliser:

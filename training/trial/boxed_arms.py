@@ -11,14 +11,13 @@ import torch
 
 from app.pipeline.detect import heat_overlap, sounding_of
 from training.detector.shipped import sounding_as_served
-from training.loop.checkpoint import BEST, LAST
 from training.methods.avdet.boxes import USUAL_BETA, BoxRule, heat_boxes
 from training.methods.avdet.module import Avdet, Found, joined
 from training.methods.avdet.running import Request, train
 from training.methods.saliency import saliency
 from training.trial.boxed import BoxedGallery
+from training.trial.runs import best_checkpoint
 
-DONE = "done"  # in the directory of a run that need not be gone on with
 _BATCH = 64
 
 TRAINED, WITH_SOUND = "AVDet", "AVDet, boxes that sound"
@@ -36,20 +35,8 @@ class BoxedArm:
 
 
 def trained_detector(request: Request, *, say: Callable[[str], None]) -> Path:
-    """Train, or go on with a training that was broken off; the checkpoint of the best epoch.
-
-    Raises what `training.methods.avdet.running.train` raises.
-    """
-    out = request.run.out
-    if (out / DONE).exists():
-        return out / BEST
-    there = (out / LAST).exists()
-    say(f"{out}{' (going on)' if there else ''}")
-    fitted = train(replace(request, run=replace(request.run, resume=there)), say=say).fitted
-    if fitted.outcome != "finished":
-        raise KeyboardInterrupt
-    (out / DONE).touch()
-    return out / BEST
+    """The checkpoint of the best epoch. Raises what `training.methods.avdet.running.train` raises."""
+    return best_checkpoint(request.run, lambda run: train(replace(request, run=run), say=say).fitted, say=say)
 
 
 def learned_arms(
