@@ -12,7 +12,7 @@ from app.bench.clips import repeat_piece, write_piece
 from app.bench.figures import Figure, machine, print_figures, write_figures
 from app.bench.memory import memory_figures
 from app.bench.server import server_figures
-from app.bench.speed import detect_figures, graph_figures, pipeline_figures
+from app.bench.speed import added_figures, graph_figures, pipeline_figures
 from app.inference.bundle import find_bundle
 from app.inference.manifest import read_manifest
 from app.inference.registry import BundleRegistry
@@ -67,4 +67,4 @@ def _measure(
     bundle = BundleRegistry(settings).get()
     yield graph_figures(bundle, settings)
     yield pipeline_figures(bundle, settings, clips[SHORT_S], content=content)
-    yield detect_figures(bundle, settings, clips[REQUEST_S], content=content)
+    yield added_figures(bundle, settings, clips[REQUEST_S], content=content)

@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,12 @@ import numpy.typing as npt
 
 from app.bench.figures import Figure
 from app.inference.bundle import Bundle
+from app.inference.contract import Versions
 from app.inference.manifest import Task
 from app.inference.sessions import GraphRunner, Runner
 from app.pipeline.analyze import AnalyzeOptions, analyze
+from app.pipeline.features import Features
+from app.pipeline.perturbation import shown_parts
 from app.settings import Settings
 
 FPS = 8.0
@@ -52,6 +56,8 @@ def graph_figures(bundle: Bundle, settings: Settings) -> list[Figure]:
     if "detect" in manifest.tasks:
         taken = _milliseconds(lambda: bundle.detect(tokens, class_map)) / batch
         figures.append(Figure("detect graph", taken, "ms/frame", frames_on))
+    if "explain" in manifest.tasks:
+        figures += _explain_graph_figures(bundle, Features(tokens, class_map, events, embedding))
     return figures
 
 
@@ -79,28 +85,64 @@ def pipeline_figures(bundle: Bundle, settings: Settings, clip: Path, *, content:
     ]
 
 
-def detect_figures(bundle: Bundle, settings: Settings, clip: Path, *, content: str) -> list[Figure]:
-    """What the task `detect` adds to the time of `localize`; nothing for a bundle that does not offer it.
+def added_figures(bundle: Bundle, settings: Settings, clip: Path, *, content: str) -> list[Figure]:
+    """What the tasks `detect` and `explain` each add to the time of `localize`, if the bundle offers them.
 
-    The clip is analysed with and without it by turns, so that a machine that slows down in the course of the
-    measurement slows down both.
+    The clip is analysed without and with each of them by turns, so that a machine that slows down in the
+    course of the measurement slows down all.
     """
-    if "detect" not in bundle.manifest.tasks:
+    added = [task for task in bundle.manifest.tasks if task != "localize"]
+    if not added:
         return []
-    taken: dict[tuple[Task, ...], list[float]] = {("localize",): [], ("localize", "detect"): []}
+    chosen: list[tuple[Task, ...]] = [("localize",), *(("localize", task) for task in added)]
+    taken: dict[tuple[Task, ...], list[float]] = {tasks: [] for tasks in chosen}
+    results = {}
     for _ in range(_TURNS):
         for tasks, seconds in taken.items():
             started_s = time.perf_counter()
             options = AnalyzeOptions(fps=FPS, tasks=tasks)
-            result = analyze(clip, bundle=bundle, settings=settings, options=options)
+            results[tasks] = analyze(clip, bundle=bundle, settings=settings, options=options)
             seconds.append(time.perf_counter() - started_s)
-    alone_s, both_s = (statistics.median(seconds) for seconds in taken.values())
-    measured_on = (
-        f"{result.source.duration_s:.0f} s of {result.source.width}x{result.source.height} ({content}),"
-        f" {len(result.frames)} frames; medians of {_TURNS} by turns"
-    )
-    added = 100 * (both_s / alone_s - 1)
-    return [Figure("time that detect adds to localize", added, "%", measured_on, most=15.0)]
+    alone_s, *with_s = (statistics.median(seconds) for seconds in taken.values())
+    figures = []
+    for task, both_s in zip(added, with_s, strict=True):
+        result = results["localize", task]
+        measured_on = (
+            f"{result.source.duration_s:.0f} s of {result.source.width}x{result.source.height} ({content}),"
+            f" {len(result.frames)} frames; medians of {_TURNS} by turns"
+        )
+        name = f"time that {task} adds to localize"
+        if task == "detect":
+            figures.append(Figure(name, 100 * (both_s / alone_s - 1), "%", measured_on, most=15.0))
+        else:
+            measured_on += f"; stretches explained: {len(result.explanations or ())}"
+            figures.append(Figure(name, both_s - alone_s, "s", measured_on, most=1.0))
+    return figures
+
+
+def _explain_graph_figures(bundle: Bundle, features: Features) -> list[Figure]:
+    """Milliseconds for a stretch of as many steps as there can be: for one version of it, and for as many
+    with hidden parts as the pipeline asks for at once. The frames of `features` take turns."""
+    heat, _ = bundle.localize(features.tokens, features.class_map, features.events, features.audio)
+    stretch = [
+        np.resize(part, (bundle.explainer.steps, *part.shape[1:]))
+        for part in (features.tokens, features.class_map, features.audio, heat)
+    ]
+    shape, rng = stretch[-1].shape, np.random.default_rng(0)
+    # Parts of the picture, as many of the sound, and then without the one, the other, and both.
+    most = 2 * len(shown_parts(np.zeros(shape[0], np.float32), rng)) + 3
+    figures = []
+    for name, count in (("one version", 1), ("all versions", most)):
+        cells = rng.integers(0, 2, (count, *shape)).astype(np.float32)
+        steps = rng.integers(0, 2, (count, shape[0])).astype(np.float32)
+        versions = Versions(
+            cells, steps, blurred=np.zeros(count, np.float32), silent=np.zeros(count, np.float32)
+        )
+        taken = _milliseconds(partial(bundle.explain, *stretch, versions=versions))
+        figures.append(
+            Figure(f"explain graph, {name}", taken, "ms", f"noise, {shape[0]} steps, versions: {count}")
+        )
+    return figures
 
 
 def _milliseconds(run: Callable[[], object]) -> float:
@@ -114,7 +156,10 @@ def _milliseconds(run: Callable[[], object]) -> float:
 
 
 class _Recorder:
-    """Stands between the pipeline and the graphs of a bundle and keeps the inputs of all runs."""
+    """Stands between the pipeline and the graphs of a bundle and keeps the inputs of all runs.
+
+    `explain` is beyond it: its inputs come from more runs of the visual graph than the last one.
+    """
 
     def __init__(self, bundle: Bundle) -> None:
         self._calls: list[tuple[str, Feeds]] = []

@@ -1,5 +1,7 @@
 import json
 import sys
+import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,10 +13,27 @@ from app.bench.clips import repeat_piece, write_piece
 from app.bench.environment import environment
 from app.bench.figures import Figure, machine, print_figures, write_figures
 from app.bench.memory import peak_memory_bytes
-from app.bench.speed import detect_figures, graph_figures, pipeline_figures
+from app.bench.speed import added_figures, graph_figures, pipeline_figures
 from app.errors import InternalError
 from app.media.stream import open_clip
+from app.pipeline.analyze import AnalyzeOptions, analyze
 from app.settings import Settings
+
+
+class Watched:
+    """The explain graph of a bundle, with a delay, and how many versions each run was asked for."""
+
+    def __init__(self, bundle, *, delay_s=0.0):
+        self._runner = bundle.runners["explain"]
+        self._delay_s = delay_s
+        self.entry, self.buckets = self._runner.entry, self._runner.buckets
+        self.versions = []
+        self.bundle = replace(bundle, runners={**bundle.runners, "explain": self})
+
+    def run(self, feeds):
+        self.versions.append(len(feeds["cells"]))
+        time.sleep(self._delay_s)
+        return self._runner.run(feeds)
 
 
 @pytest.fixture(scope="module")
@@ -78,11 +97,42 @@ def test_each_graph_is_timed(tiny_bundle, tiny_settings):
 
 
 def test_detection_is_measured_where_it_is_offered(piece, tiny_bundle, tiny_detecting_bundle, tiny_settings):
-    assert detect_figures(tiny_bundle, tiny_settings, piece, content="blocks") == []
-    (added,) = detect_figures(tiny_detecting_bundle, tiny_settings, piece, content="blocks")
+    assert added_figures(tiny_bundle, tiny_settings, piece, content="blocks") == []
+    (added,) = added_figures(tiny_detecting_bundle, tiny_settings, piece, content="blocks")
     assert (added.unit, added.most) == ("%", 15)
     assert "8 s of 1280x720 (blocks), 64 frames; medians of 3 by turns" in added.measured_on
     assert "detect graph" in [figure.name for figure in graph_figures(tiny_detecting_bundle, tiny_settings)]
+
+
+def test_explanation_is_measured_where_it_is_offered(piece, tiny_explaining_bundle, tiny_settings):
+    (added,) = added_figures(tiny_explaining_bundle, tiny_settings, piece, content="blocks")
+    assert (added.name, added.unit, added.most) == ("time that explain adds to localize", "s", 1)
+    assert added.measured_on == (
+        "8 s of 1280x720 (blocks), 64 frames; medians of 3 by turns; stretches explained: 4"
+    )
+
+
+def test_explanation_is_charged_with_the_time_that_it_takes(
+    sounding_square, tiny_explaining_bundle, tiny_settings
+):
+    slow = Watched(tiny_explaining_bundle, delay_s=0.1)
+    (added,) = added_figures(slow.bundle, tiny_settings, sounding_square, content="square")
+    runs = len(slow.versions) / 3  # of one analysis
+    assert runs >= 4  # two stretches, each whole and with parts hidden
+    assert 0.05 * runs < added.value < 0.3 * runs  # a busy machine delays one analysis more than another
+
+
+def test_the_explain_graph_is_timed_with_the_versions_that_the_pipeline_asks_for(
+    sounding_square, tiny_explaining_bundle, tiny_settings
+):
+    asked = Watched(tiny_explaining_bundle)
+    options = AnalyzeOptions(tasks=("explain",))
+    analyze(sounding_square, bundle=asked.bundle, settings=tiny_settings, options=options)
+    timed = {figure.name: figure for figure in graph_figures(tiny_explaining_bundle, tiny_settings)}
+    for name, versions in (("one version", min(asked.versions)), ("all versions", max(asked.versions))):
+        figure = timed[f"explain graph, {name}"]
+        assert figure.value > 0
+        assert (figure.unit, figure.measured_on) == ("ms", f"noise, 4 steps, versions: {versions}")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

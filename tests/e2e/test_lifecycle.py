@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 LONG = {"size": (640, 480), "fps": 30, "frames": 1800, "bursts": ((0.0, 60.0),)}
+MOST_ANALYSES = 8
 
 
 @pytest.fixture(scope="module")
@@ -35,20 +36,24 @@ def wait_until_busy(server):
 
 
 def test_livez_answers_within_100_ms_while_a_long_clip_is_analysed(server, long_clip, in_background):
-    busy = in_background(analyse, server, long_clip)
-    wait_until_busy(server)
     seconds = []
     with server.client() as client:
-        while not busy.done():
-            begin = time.perf_counter()
-            assert client.get("/livez").status_code == 200
-            seconds.append(time.perf_counter() - begin)
-            time.sleep(0.02)
-    assert busy.result().status_code == 200
-    assert len(seconds) > 20, "the analysis was over too soon to say anything"
+        # On a busy machine few samples fit into one analysis, so more of them follow.
+        for _ in range(MOST_ANALYSES):
+            busy = in_background(analyse, server, long_clip)
+            wait_until_busy(server)
+            while not busy.done():
+                begin = time.perf_counter()
+                assert client.get("/livez").status_code == 200
+                seconds.append(time.perf_counter() - begin)
+                time.sleep(0.02)
+            assert busy.result().status_code == 200
+            if len(seconds) > 20:
+                break
     seconds.sort()
     # The machine may be shared: one sample in twenty may be late through no fault of ours.
     assert seconds[int(0.95 * len(seconds))] < 0.1
+    assert len(seconds) > 20, "the analyses were over too soon to say anything"
 
 
 def test_probes_and_metrics_answer_while_a_long_clip_is_analysed(server, long_clip, in_background):
