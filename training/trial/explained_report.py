@@ -17,7 +17,7 @@ from training.cache.reading import Cache
 from training.evaluation.sounds import Localizer
 from training.evaluation.tables import Table, cell, number
 from training.methods.stan.module import Stan
-from training.methods.stan.scenes import Scene, gather_scenes, with_other_sounds
+from training.methods.stan.scenes import gather_scenes, with_other_sounds
 from training.metrics.intervals import Estimate, bootstrap_mean
 from training.trial.attributions import OWN
 from training.trial.explained import (

@@ -27,7 +27,8 @@ class Faithful:
     Attributes:
         picture, sound: name of the method and of the baseline to areas below the curves of the probability.
         whole, without_picture, without_sound: probabilities of the event.
-        random_weights: rank correlation of `where` with that of a network with random weights.
+        random_weights: rank correlation of `where` with that of a network with random weights; NaN if one of
+            them is even.
         moved: half the summed change of `where` when another sound is heard; NaN without another.
     """
 
@@ -108,6 +109,8 @@ def _shuffle(part: nn.Parameter, trained: Tensor, generator: torch.Generator) ->
 
 
 def _alike(first: Tensor, second: Tensor) -> float:
+    if any(bool((part == part.flatten()[0]).all()) for part in (first, second)):
+        return float("nan")  # an even map, of a picture that speaks against the event, has no ranks
     return float(spearmanr(first.flatten().numpy(), second.flatten().numpy()).statistic)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 
-from training.data.composites.inventory import read_inventory
+from training.data.composites.inventory import KindEntry, read_inventory
 
 _STEM = 4  # letters by which two forms of a word are known to be one
 _VAGUE = {"animal", "music", "musical", "instrument", "sounds", "sound", "noise", "playing", "other", "voice"}
@@ -17,11 +18,16 @@ def events_of(label: str, events: Sequence[str]) -> list[int]:
     A kind of the composed scenes has them listed. Of a free text such as "dog barking" all events count whose
     name shares a word with it.
     """
-    inventory = read_inventory()
+    inventory = _inventory()
     if label in inventory:
         return [index for index, name in enumerate(events) if name in inventory[label].events]
     said = _stems(label)
     return [index for index, name in enumerate(events) if said & _stems(name)]
+
+
+@cache
+def _inventory() -> Mapping[str, KindEntry]:
+    return read_inventory()
 
 
 def _stems(text: str) -> set[str]:

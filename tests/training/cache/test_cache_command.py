@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from training.cache.cli import app
 from training.cache.index import read_index
 from training.cache.reading import open_cache
+from training.data.composites import Options
 
 
 @pytest.fixture
@@ -84,13 +85,22 @@ def test_nothing_that_can_be_encoded_is_a_failure(run, videos, tmp_path):
     assert "nothing could be encoded" in result.output
 
 
-def test_composites_need_no_folder(run, example, tmp_path, monkeypatch):
-    def composites(split, n, *, seed=0):
+@pytest.fixture
+def composed(example, monkeypatch):
+    """Lets made-up examples take the place of composed scenes; gives the lengths that were asked for."""
+    lengths_s = []
+
+    def composites(split, n, *, seed, options):
+        lengths_s.append(options.duration_s)
         return [example(f"scene-{seed}-{number}", split=split, judged=(0, 1, 2, 3)) for number in range(n)]
 
     stand_in = ModuleType("training.data.composites")
-    stand_in.composites = composites
+    stand_in.composites, stand_in.Options = composites, Options
     monkeypatch.setitem(sys.modules, "training.data.composites", stand_in)
+    return lengths_s
+
+
+def test_composites_need_no_folder(run, composed, tmp_path):
     options = ("--bundle", "tiny", "--views", 1, "--fields", "class_map, raw", "--seed", 7, "--split", "val")
     for number in (2, 3):
         result = run("composites", "--out", tmp_path / "cache", "--n", number, *options)
@@ -99,6 +109,23 @@ def test_composites_need_no_folder(run, example, tmp_path, monkeypatch):
     assert [facts.id for facts in cache.examples] == ["scene-7-0", "scene-7-1", "scene-7-2"]
     assert "1 examples encoded, 2 were there already" in result.output
     assert cache.fields == ("class_map", "raw")
+    assert composed == [4, 4]
+    source = {"reader": "composites", "split": "val", "seed": "7"}
+    assert read_index(tmp_path / "cache").key.source == source  # as before there was a choice of length
+
+
+def test_composites_of_another_length_are_other_scenes(run, composed, tmp_path):
+    options = ("composites", "--out", tmp_path / "cache", "--n", 2, "--bundle", "tiny", "--views", 0)
+    result = run(*options, "--seconds", 10)
+    assert result.exit_code == 0, result.output
+    assert composed == [10]
+    assert read_index(tmp_path / "cache").key.source["seconds"] == "10"
+    other = run(*options)
+    assert other.exit_code == 1
+    assert "--force" in other.output
+    again = run(*options, "--seconds", 10)
+    assert "0 examples encoded, 2 were there already" in again.output
+    assert run(*options, "--seconds", 0.5).exit_code == 2
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def test_the_plain_view_is_what_the_service_makes_of_the_frames(example, encoder
     np.testing.assert_allclose(arrays["tokens"][0], tokens, atol=1e-3)
     np.testing.assert_allclose(arrays["events"], events, atol=1e-3)
     np.testing.assert_allclose(arrays["embedding"], embedding, atol=1e-3)
-    for name in ("tokens", "events", "embedding", "cover"):
+    for name in ("tokens", "events", "embedding", "window", "cover"):
         assert arrays[name].dtype == np.float16, name
     assert arrays["times_s"].tolist() == footage.times_s.tolist()
     assert arrays["has_sound"].all()
@@ -69,6 +69,31 @@ def test_a_frame_beyond_the_sound_track_has_no_sound(example, encoder):
     encoded = encoder(views=0).encode("a", footage)
     assert encoded.arrays["has_sound"].tolist() == [True, False, False, False]
     assert encoded.has_sound
+
+
+def test_the_window_is_the_nearest_one_where_the_embedding_is_the_mean_of_all_in_reach(example, encoder):
+    """The tone ends at 0.7 s: of the four windows around the frame at 0.75 s two hear it."""
+    footage = example("a").footage(size=32, fps=2.0)
+    waveform = footage.waveform.copy()
+    waveform[11_200:] = 0
+    made = encoder(views=0).encode("a", dataclasses.replace(footage, waveform=waveform)).arrays
+    assert made["window"].shape == (4, 2)
+    loud, silent = [1, 1], [0, 1]  # loudness and one
+    np.testing.assert_allclose(made["window"][[0, 2, 3]], [loud, silent, silent], atol=1e-3)
+    assert made["embedding"][0].tolist() == loud
+    # Of the windows centred at 0.6, 0.7, 0.8 and 0.9 the first two hear the tone.
+    np.testing.assert_allclose(made["embedding"][1], [0.5, 1], atol=1e-3)
+    assert made["window"][1].tolist() in (loud, silent)  # 0.7 and 0.8 are as near
+    moved = dataclasses.replace(footage, waveform=waveform, times_s=footage.times_s + 0.1)
+    assert encoder(views=0).encode("a", moved).arrays["window"][1].tolist() == silent
+
+
+def test_the_window_of_a_frame_that_hears_nothing_is_zero(example, encoder):
+    footage = example("a").footage(size=32, fps=2.0)
+    cut = dataclasses.replace(footage, waveform=footage.waveform[:8000])
+    heard = encoder(views=0).encode("a", cut).arrays["window"]
+    assert heard.tolist() == [[1, 1], [0, 0], [0, 0], [0, 0]]
+    assert not encoded_of(example("b", sound=False), encoder(views=0)).arrays["window"].any()
 
 
 def thing(label, *lefts, sounding):

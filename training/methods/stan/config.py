@@ -39,13 +39,13 @@ class StanConfig:
     heads: Annotated[int, Field(ge=1)] = 4
     width: Annotated[int, Field(ge=4)] = 32
     rate: Annotated[float, Field(gt=0)] = 5e-4
-    rate_few: Annotated[float, Field(gt=0)] = 3e-2
+    rate_few: Annotated[float, Field(gt=0)] = 1e-2
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
     batch: Annotated[int, Field(ge=2)] = 16
-    epochs: Annotated[int, Field(ge=1)] = 10
+    epochs: Annotated[int, Field(ge=1)] = 5
     alone: Annotated[float, Field(ge=0)] = 0.5
-    guided: Annotated[float, Field(ge=0)] = 1.0
-    mismatched: Annotated[float, Field(ge=0, le=1)] = 0.3
+    guided: Annotated[float, Field(ge=0)] = 5.0
+    mismatched: Annotated[float, Field(ge=0, le=1)] = 1.0
     masked: Annotated[float, Field(ge=0, le=1)] = 0.3
     smooth: Annotated[float, Field(ge=0)] = 0.0
-    sparse: Annotated[float, Field(ge=0)] = 1.0
+    sparse: Annotated[float, Field(ge=0)] = 0.1

@@ -54,7 +54,7 @@ class Perception(nn.Module):
         return torch.cat([looks, words], -1).flatten(1, 2)
 
     def hear(self, window: Tensor) -> tuple[Tensor, Tensor]:
-        """Embeddings of windows (T, Da) to what is heard (T, Da) and logits (T, E), which end at +-`_SURE`."""
+        """Embeddings of windows (T, Da) to what is heard (T, Da) and logits (T, E) within +-`_SURE`."""
         window = window.float()
         logits = window @ self.teacher_weight.T + self.teacher_bias
         return self.sight.heard(window), _SURE * torch.tanh(logits / _SURE)

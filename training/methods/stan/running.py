@@ -16,6 +16,7 @@ from training.cache.reading import Cache
 from training.evaluation.sounds import Localizer
 from training.loop.fitting import Fitted, RunOptions, fit
 from training.loop.loading import TrainingData
+from training.loop.memory import give_back_large_blocks
 from training.loop.seeding import seed_all
 from training.methods.avdet.evidence import fit_inputs
 from training.methods.avdet.running import class_map_of
@@ -60,6 +61,7 @@ def train(request: Request, *, say: Callable[[str], None] = typer.echo) -> Fitte
         WeightsMissing: run `earsight-train fetch-weights` first.
         LoopError: see `training.loop.fitting.fit`.
     """
+    give_back_large_blocks()
     config, run = request.config, request.run
     train_part, val_part = open_parts(request.caches)
     seed_all(run.seed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -23,9 +23,9 @@ _ARRAYS = (
     "embedding",
     "events",
     "window",
+    "cover",
     "boxes",
     "box_sounding",
-    "has_sound",
     "times_s",
 )
 _FEWEST_STEPS = 2
@@ -40,6 +40,7 @@ class Scene:
         there: (T,) bool.
         presence: (T,) in [0, 1]: whether a source of the sound is in sight; known, or from the localiser.
         events: (E,) in [0, 1]: the audio-visual events, what is heard while its source is in sight.
+        cover: (T, U) in [0, 1], share of each cell in the sources of what is heard; only if `known`.
         boxes: (T, K, 4) and box_sounding (T, K): of the K things that are known, NaN where not in sight.
         labels: K names.
         known: whether the things are marked at every step.
@@ -54,6 +55,7 @@ class Scene:
     there: Tensor
     presence: Tensor
     events: Tensor
+    cover: Tensor
     boxes: Tensor
     box_sounding: Tensor
     labels: tuple[str, ...]
@@ -83,19 +85,10 @@ def gather_scenes(
         raise CacheError(
             "no example of the cache has sound and two frames: make it with a higher --max-frames"
         )
-    steps = max(cache.record(index).n_frames for index in usable)
-    store: Tensor | None = None  # one block for what is large: pieces that come and go would leave holes
-    scenes = []
-    for place, index in enumerate(track(usable, title, console=console, disable=quiet, transient=True)):
-        scene = _scene(cache, index, localize, perception)
-        if store is None:
-            store = torch.empty((len(usable), steps, *scene.seen.shape[1:]), dtype=torch.float16)
-        scene = replace(scene, seen=store[place, : len(scene.seen)].copy_(scene.seen))
-        # Copies of what is small lie in such holes, the originals between them.
-        small = {field.name: getattr(scene, field.name) for field in fields(scene)}
-        small = {name: part.clone() for name, part in small.items() if torch.is_tensor(part)}
-        scenes.append(replace(scene, **{**small, "seen": scene.seen}))
-    return scenes
+    return [
+        _scene(cache, index, localize, perception)
+        for index in track(usable, title, console=console, disable=quiet, transient=True)
+    ]
 
 
 def _scene(cache: Cache, index: int, localize: Localizer, perception: Perception) -> Scene:
@@ -108,7 +101,8 @@ def _scene(cache: Cache, index: int, localize: Localizer, perception: Perception
     )
     known = len(record.judged) == record.n_frames and bool(record.things)
     if known:
-        presence = arrays["box_sounding"].any(1).float()
+        in_sight = ~arrays["boxes"].isnan().any(2)
+        presence = (arrays["box_sounding"] & in_sight).any(1).float()
     seen = perception.see(tokens, class_map)
     heard, told = perception.hear(arrays["window"])
     return Scene(
@@ -119,6 +113,7 @@ def _scene(cache: Cache, index: int, localize: Localizer, perception: Perception
         there=torch.ones(len(seen), dtype=torch.bool),
         presence=presence,
         events=audio_visual_events(told, presence),
+        cover=arrays["cover"][0].flatten(1).clone(),
         boxes=arrays["boxes"].clone(),
         box_sounding=arrays["box_sounding"].clone(),
         labels=record.things,
@@ -146,18 +141,22 @@ class Windows(Dataset[Moment]):
         return {name: part[0] for name, part in self.__getitems__([index]).items()}
 
     def __getitems__(self, indices: list[int]) -> Moment:
-        """A batch of `seen`, `heat`, `heard`, `told`, `there`, `presence` and `events`."""
+        """A batch of `seen`, `heat`, `heard`, `told`, `there`, `presence`, `cover`, `known` and `events`."""
         return batch_of([self.scenes[index] for index in indices])
 
 
 def batch_of(scenes: list[Scene]) -> Moment:
     """Scenes stacked, those with fewer steps padded by zeros that are not `there`."""
-    names = ("seen", "heat", "heard", "told", "there", "presence")
+    names = ("seen", "heat", "heard", "told", "there", "presence", "cover")
     batch = {
         name: torch.nn.utils.rnn.pad_sequence([getattr(scene, name) for scene in scenes], batch_first=True)
         for name in names
     }
-    return {**batch, "events": torch.stack([scene.events for scene in scenes])}
+    return {
+        **batch,
+        "events": torch.stack([scene.events for scene in scenes]),
+        "known": torch.tensor([scene.known for scene in scenes]),
+    }
 
 
 @torch.no_grad()
@@ -166,7 +165,7 @@ def with_other_sounds(
 ) -> list[Scene]:
     """A share of the scenes with the sound of another: what is in sight then seldom makes what is heard.
 
-    The localiser hears the other sound, too, and says whether a source of it is in sight.
+    Their events are those that are heard in the other sound and are events of the scene itself, too.
     """
     order = torch.randperm(len(scenes), generator=generator)
     count = int(share * len(scenes))
@@ -181,22 +180,23 @@ def _with_sound(cache: Cache, scene: Scene, other: Scene, localize: Localizer) -
     rows = torch.arange(steps) % len(other.there)
     picture = cache.arrays(scene.example, ("tokens", "class_map"))
     sound = cache.arrays(other.example, ("events", "embedding"))
-    heat, presence = localize(
+    heat, _ = localize(
         picture["tokens"][0].float().numpy(),
         picture["class_map"][0].float().numpy(),
         sound["events"][rows].float().numpy(),
         sound["embedding"][rows].float().numpy(),
     )
-    found = torch.from_numpy(np.asarray(presence, np.float32))
     told = other.told[rows]
+    heard = told.float().sigmoid().amax(0)
     return Scene(
         seen=scene.seen,
         heat=torch.from_numpy(np.asarray(heat, np.float32)).flatten(1).half(),
         heard=other.heard[rows],
         told=told,
         there=scene.there,
-        presence=found,
-        events=audio_visual_events(told, found),
+        presence=torch.zeros(steps),
+        events=heard * scene.events,
+        cover=torch.zeros_like(scene.cover),
         boxes=scene.boxes,
         box_sounding=torch.zeros_like(scene.box_sounding),
         labels=scene.labels,
