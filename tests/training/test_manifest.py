@@ -37,7 +37,7 @@ def test_every_set_of_weights_is_named_with_licence_and_origin():
         assert (entry.licence, entry.sha256) == (weights.licence, weights.sha256)
         assert weights.package in entry.source
     assert "does not say whether it fine-tuned" in published[DINOV2.content].note
-    assert len(manifest.weights) == 5, "the heads have origins too"
+    assert len(manifest.weights) == 6, "the heads have origins too"
 
 
 def test_figures_come_from_the_file_that_the_evaluation_writes(configs):

@@ -111,7 +111,7 @@ def test_the_manifest_of_a_bundle_is_written_anew(earsight_train, tmp_path):
         (tmp_path / path.name).symlink_to(path)
     code, out, _ = earsight_train("manifest", "--out", tmp_path)
     assert code == 0
-    assert out.rstrip().endswith("4 graphs")
+    assert out.rstrip().endswith("5 graphs")
     assert read_manifest(tmp_path) == build_manifest(DEFAULT)
 
 

@@ -14,6 +14,7 @@ from training.methods.stan.network import Clips, Masks
 from training.onnx_graph import to_onnx
 from training.precision import store_as_half
 
+_NEVER = -100.0  # logit
 _STEPS, _VERSIONS = 5, 3  # of the example; any but 1, which tracing would take for a constant
 
 
@@ -47,7 +48,7 @@ class Told(nn.Module):
         clip = self._clip(tokens, class_map, window, heat)
         recognised, attention = self.explainer(clip)
         scores = torch.sigmoid(recognised.logits[0])
-        best = scores.masked_fill(self.silence, -1).argmax()
+        best = self.explainer.best_event(recognised.logits[0].masked_fill(self.silence, _NEVER))
         chosen = torch.where(target >= 0, target, best)
         masks = Masks(cells.flatten(2), steps, blurred, silent)
         judged = self.explainer.network.one_event(clip, masks, chosen)

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from training.encoders.events import EVENT_NAMES
 
 N_EVENTS = 521
 N_CLASSES = 1000
@@ -88,6 +91,13 @@ def load_bridge(path: Path = CONCEPTS) -> Bridge:
     near = np.maximum(near, sure)
     sure[generic] = 0.0
     return Bridge(names, sure, near, looks, _lookalike(table, index), families, _thresholds(limits))
+
+
+@cache
+def general_events() -> frozenset[str]:
+    """Names of the events that stand for a whole family, such as "Music" or "Animal"."""
+    generic = np.any([family.generic for family in load_bridge().families], axis=0)
+    return frozenset(name for name, one in zip(EVENT_NAMES, generic, strict=True) if one)
 
 
 def _family(name: str, entry: dict[str, str]) -> Family:

@@ -24,7 +24,7 @@ class Explained:
 
     Attributes:
         clips: of one clip, and what the network says of it.
-        event: its number, the one with the highest score.
+        event: its number, see `Stan.best_event`.
     """
 
     scene: Scene
@@ -38,7 +38,7 @@ class Explained:
 def explained(stan: Stan, scene: Scene) -> Explained:
     clips = clips_of(batch_of([scene]))
     recognised, attention = stan(clips)
-    return Explained(scene, clips, recognised, attention, int(recognised.logits[0].argmax()))
+    return Explained(scene, clips, recognised, attention, int(stan.best_event(recognised.logits[0])))
 
 
 def sources(scene: Scene) -> list[int]:
@@ -51,10 +51,10 @@ def right_events(scene: Scene, names: Sequence[str]) -> set[int]:
     return {event for thing in sources(scene) for event in events_of(scene.labels[thing], names)}
 
 
-def recognised_rows(answer: Explained, names: Sequence[str]) -> dict[str, bool]:
+def recognised_rows(stan: Stan, answer: Explained) -> dict[str, bool]:
     """Whether the best event is one of what is seen and heard, by the network and by its parts; empty if the
     label means no event."""
-    right = right_events(answer.scene, names)
+    right = right_events(answer.scene, stan.events)
     if not right:
         return {}
     said = {
@@ -63,7 +63,7 @@ def recognised_rows(answer: Explained, names: Sequence[str]) -> dict[str, bool]:
         "its sound alone": answer.recognised.by_sound[0],
         "audio teacher, highest score": answer.scene.told.float().amax(0),
     }
-    return {name: int(scores.argmax()) in right for name, scores in said.items()}
+    return {name: int(stan.best_event(logits)) in right for name, logits in said.items()}
 
 
 def where_rows(stan: Stan, answer: Explained) -> dict[str, bool]:

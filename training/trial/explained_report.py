@@ -128,7 +128,7 @@ def _measure(cache: Cache, stan: Stan, localize: Localizer, most: int) -> _Measu
     for scene in scenes:
         answer = explained(stan, scene)
         right.append(right_events(scene, names))
-        _add(recognition, recognised_rows(answer, names))
+        _add(recognition, recognised_rows(stan, answer))
         _add(where, where_rows(stan, answer))
         for rows, time in when_rows(stan, answer, names) if scene.known else []:
             _add(when, rows)

@@ -20,6 +20,7 @@ from training.trial.explained import (
 )
 
 NAMES = ("Bark", "Meow", "Siren", "Animal")
+SUREST = SimpleNamespace(events=NAMES, best_event=torch.argmax)
 STEPS, NOWHERE = 4, [math.nan] * 4
 FIRST, SECOND, THIRD, LAST = ([float(step == place) for step in range(STEPS)] for place in range(STEPS))
 
@@ -78,7 +79,7 @@ BOX = [0.0, 0.0, 0.5, 0.5]
 def test_an_answer_has_the_event_with_the_highest_logit(world):
     scene = clip(3000)
     answer = explained(world.stan, scene)
-    assert answer.event == int(answer.recognised.logits[0].argmax())
+    assert answer.event == int(world.stan.best_event(answer.recognised.logits[0]))
     assert answer.clips.seen.shape == (1, *scene.seen.shape)
     assert torch.equal(answer.clips.told[0], scene.told.float())
     assert not answer.recognised.logits.requires_grad
@@ -97,7 +98,7 @@ def test_an_event_is_right_if_any_source_may_be_called_so():
     told = [[0.0, 0, 0, 0], [0, 9, 0, 0], [8, 0, 0, 0], [0, 0, 0, 0]]
     scene = scene_of(("dog", [1, 0, 0, 0], BOX), told=told)
     answer = answer_of(scene, logits=(0, 0, 0, 1), sight=(0, 0, 1, 0), sound=(1, 0, 0, 0))
-    assert recognised_rows(answer, NAMES) == {
+    assert recognised_rows(SUREST, answer) == {
         "STAN": True,
         "its picture alone": False,
         "its sound alone": True,
@@ -107,7 +108,7 @@ def test_an_event_is_right_if_any_source_may_be_called_so():
 
 def test_a_label_that_means_no_event_is_not_counted():
     scene = scene_of(("xylophone solo", [1, 1, 0, 0], BOX))
-    assert recognised_rows(answer_of(scene), NAMES) == {}
+    assert recognised_rows(SUREST, answer_of(scene)) == {}
 
 
 def test_pointing_is_judged_in_the_middle_of_the_steps_with_a_marked_source():
@@ -209,7 +210,7 @@ def test_the_best_constant_is_the_step_that_most_times_hold():
 
 
 def test_what_was_learned_recognises_what_is_seen_and_heard(world, answers):
-    rows = [recognised_rows(answer, EVENTS) for answer in answers]
+    rows = [recognised_rows(world.stan, answer) for answer in answers]
     hits = np.mean([row["STAN"] for row in rows])
     assert hits > 0.8  # a quarter by chance
     assert world.fitted.score > 0.9

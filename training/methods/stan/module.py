@@ -14,6 +14,7 @@ from torchmetrics.functional.classification import (
 )
 
 from training.cache.moments import Moment
+from training.guided.bridge import general_events
 from training.loop.method import Method
 from training.methods.localiser import Widths
 from training.methods.stan.config import StanConfig
@@ -25,6 +26,7 @@ _LIKELY = 0.5  # presence from which heat says where to look
 _FEW = 4  # numbers in a parameter that weighs whole terms of the formulas
 _SOFT = 0.02  # of the largest share of a cell: where a map begins to tell something from nothing
 _LEAST = 1e-9
+_GENERAL = 0.6  # weight of the score of an event whose name says little
 _HAPPENS = 0.3  # events from which a validation clip has them
 _THRESHOLDS = (0.5, 0.97, 0.5)  # of an event's score, of how vague attention in time is, and of presence
 
@@ -42,6 +44,7 @@ class Stan(Method):
     config: StanConfig
 
     thresholds: Tensor
+    general: Tensor
 
     def __init__(
         self, config: StanConfig, widths: Widths, class_map: tuple[int, ...], events: tuple[str, ...]
@@ -65,6 +68,8 @@ class Stan(Method):
             self.perception.channels, widths.sound, names, heads=config.heads, width=config.width
         )
         self.register_buffer("thresholds", torch.tensor(_THRESHOLDS))
+        general = general_events()
+        self.register_buffer("general", torch.tensor([name in general for name in events]), persistent=False)
         self._validated: list[tuple[Tensor, Tensor]] = []
         self._pointed: dict[str, list[bool]] = {"where": [], "when": []}
 
@@ -72,23 +77,23 @@ class Stan(Method):
         """See `SpaceTime`."""
         return cast(tuple[Recognised, Attention], self.network(clips, masks))
 
+    def best_event(self, logits: Tensor) -> Tensor:
+        """() the event that a clip is explained by, given logits (E,): the surest, but one whose name says
+        little, such as "Music", only if none that says more is at least `_GENERAL` times as sure."""
+        weight = 1 - (1 - _GENERAL) * self.general.float()
+        return (logits.sigmoid() * weight).argmax()
+
     def maps(self, clip: Clips, attention: Attention, event: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Where and when the network found an event () in one clip (N = 1).
 
         Returns:
-            `when_audio` and `when_visual` (T,), attention in time; `where` (T, U), what each cell adds to the
-            evidence of the picture. Each sums to 1.
-
-        A cell that is shown adds the evidence attended to in it, alpha l, and takes attention from others: as
-        attention follows heat with the power gamma, it moves the evidence by gamma alpha (l - mean of l).
-        Both together are the derivative of the evidence with respect to showing the cell. What speaks against
-        the event has nearly no weight, and less the more it does.
+            `when_audio` and `when_visual` (T,), attention in time; `where` (T, U), attention in time and
+            space times the evidence attended to, which is what each cell adds to the picture's part of the
+            logit. Each sums to 1. What speaks against the event has nearly no weight.
         """
         when_audio, when_visual = attention.sound[0, :, event], attention.sight[0, :, event]
-        space, evidence = attention.space[0], self.network.evidence(clip, event)
-        elsewhere = evidence - (space * evidence).sum(2, keepdim=True)
-        added = (space * (evidence + self.network.prior[:, None] * elsewhere)).sum(1) * when_visual[:, None]
-        softness = _SOFT * added.abs().amax().clamp(min=_LEAST)
+        added = (attention.space[0] * self.network.evidence(clip, event)).sum(1) * when_visual[:, None]
+        softness = _SOFT * added.abs().amax((0, 1)).clamp(min=_LEAST)
         where = functional.softplus(added / softness) + _LEAST
         return when_audio, when_visual, where / where.sum()
 
@@ -118,7 +123,7 @@ class Stan(Method):
         recognised, attention = self(clips)
         self._validated.append((recognised.logits.cpu(), batch["events"].cpu()))
         for row in (batch["known"] & (batch["presence"] >= _LIKELY).any(1)).nonzero()[:, 0].tolist():
-            event = recognised.logits[row].argmax()
+            event = self.best_event(recognised.logits[row])
             alone = slice(row, row + 1)
             maps = self.maps(
                 Clips(*(part[alone] for part in clips)),

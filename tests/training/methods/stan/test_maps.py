@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from scipy.stats import spearmanr
@@ -51,9 +53,10 @@ def test_each_map_has_sum_one_and_nothing_below_zero(stan, clip, event):
 
 @pytest.mark.parametrize("event", range(EVENTS))
 def test_cells_rank_by_the_derivative_of_the_evidence_by_showing_them(stan, clip, event):
-    """Without queries, and with attention in time that does not move, the map follows autograd exactly."""
+    """With attention that does not move, the map follows autograd exactly."""
     network = stan.network
     network.query.weight.zero_()
+    network.prior.zero_()
     network.in_time.zero_()
     shown = torch.ones(1, STEPS, CELLS, requires_grad=True)
     _, seen, _ = network.one_event(clip, all_shown(1)._replace(cells=shown), torch.tensor(event))
@@ -86,13 +89,13 @@ def test_a_map_worked_by_hand(stan, clip):
     clip.seen[0, 2, 3, 0] = 9  # at a step without attention
     clip.heat[0, 1] = torch.tensor([0.5, 0.25, 0.25, 0, 0, 0])
     _, _, where = maps_of(stan, clip, 0)
-    # Evidence 4 and -1 with attention 1/2 and 1/4 has the mean 7/4: derivatives are 1/2 (4 + 9/4),
-    # 1/4 (-1 - 11/4) and 1/4 (0 - 7/4). All other cells add nothing.
+    # Attention 1/2 and 1/4 to evidence 4 and -1 adds 2 and -1/4; all other cells add nothing.
     assert where.argmax() == CELLS
-    assert where[1, 1:3].max() < 1e-4
     assert where[1, 0] > 0.7
-    assert where[0].std() < 1e-6
-    assert where[2].std() < 1e-6
+    nothing = where[0, 0]
+    assert where[1, 0] / nothing == pytest.approx(2 / (0.02 * 2 * math.log(2)), rel=1e-3)
+    assert where[1, 1] < 0.01 * nothing
+    assert torch.allclose(where[2], nothing.expand(CELLS), rtol=1e-3)
 
 
 def test_a_clip_that_says_nothing_has_an_even_map(stan, clip):

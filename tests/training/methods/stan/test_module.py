@@ -218,6 +218,13 @@ def test_the_score_counts_pointing_where_places_and_times_are_known(make):
     assert stan.scores == [(pytest.approx((1 + 1 + 0) / 3), 3)]  # events and place right, time wrong
 
 
+def test_a_name_that_says_little_is_chosen_only_if_nothing_else_is_nearly_as_sure():
+    stan = Stan(StanConfig(), Widths(3, 2, 2), (1, 1, 1), ("Music", "Banjo", "Dog"))
+    assert stan.best_event(torch.tensor([0.9, 0.6, 0.1]).logit()) == 1
+    assert stan.best_event(torch.tensor([0.9, 0.5, 0.1]).logit()) == 0
+    assert stan.best_event(torch.tensor([0.1, 0.5, 0.6]).logit()) == 2
+
+
 def test_few_numbers_are_learned_faster_and_without_decay(make, monkeypatch):
     stan = make(rate=1e-3, rate_few=2e-2, weight_decay=0.07)
     monkeypatch.setattr(Stan, "n_steps", 10)
