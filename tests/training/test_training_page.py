@@ -10,7 +10,7 @@ import av
 import pytest
 
 from tests.e2e.conftest import ServerProcess
-from training.encoders.weights import DINOV2
+from training.encoders.weights import DINOV2, MINILM
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "training.md"
 SAMPLE = Path(__file__).resolve().parents[2] / "app" / "samples" / "sample.mp4"
@@ -58,6 +58,15 @@ def test_from_a_folder_of_videos_to_a_bundle_that_detects(videos, tmp_path):
     answer = served("detector", videos, tmp_path, task="detect")
     assert answer["model"]["name"] == "mine"
     assert all("detections" in frame for frame in answer["frames"])
+
+
+@pytest.mark.weights
+def test_from_a_folder_of_videos_to_a_bundle_that_explains(videos, tmp_path, published):
+    published(MINILM)
+    answer = served("explainer", videos, tmp_path, task="explain")
+    assert answer["model"]["name"] == "mine"
+    (why,) = answer["explanations"]
+    assert len(why["when_audio"]) == len(why["time_s"]) >= 2
 
 
 def served(block, videos, tmp_path, *, task):

@@ -11,7 +11,6 @@ import torch
 import typer
 
 from app.inference.bundle import Bundle
-from training.cache.index import CacheError
 from training.cache.reading import Cache
 from training.evaluation.sounds import Localizer
 from training.loop.fitting import Fitted, RunOptions, fit
@@ -76,8 +75,6 @@ def train(request: Request, *, say: Callable[[str], None] = typer.echo) -> Fitte
     say(
         f"{len(gathered)} training clips, {len(swapped)} of them with another's sound; {len(val)} to validate"
     )
-    if len(windows) < config.batch:
-        raise CacheError(f"{len(windows)} clips are too few to train on: add more")
     batch = fitting_batch(config.batch, len(windows))
     return fit(module, TrainingData(windows, Windows(val), batch, collate=as_it_is), run, say=say)
 

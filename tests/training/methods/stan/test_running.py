@@ -119,11 +119,6 @@ def test_the_same_seed_gives_the_same_explainer_and_another_does_not(request_of)
         (clips(6, split="train"), {}, "hold no validation examples: add a cache that does"),
         (clips(6, split="val"), {}, "hold no training examples: add a cache that does"),
         (
-            [*clips(4, split="train"), *clips(2, split="val")],
-            {"batch": 16},
-            "8 clips are too few to train on: add more",
-        ),
-        (
             [clip("mute", sound=False), *clips(2, split="val")],
             {},
             "no example of the cache has sound and two frames",
