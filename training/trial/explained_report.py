@@ -130,7 +130,7 @@ def _measure(cache: Cache, stan: Stan, localize: Localizer, most: int) -> _Measu
         right.append(right_events(scene, names))
         _add(recognition, recognised_rows(stan, answer))
         _add(where, where_rows(stan, answer))
-        for rows, time in when_rows(stan, answer, names) if scene.known else []:
+        for rows, time in when_rows(stan, answer, names) if scene.timed else []:
             _add(when, rows)
             times.append(time)
     right = [events for events in right if events]

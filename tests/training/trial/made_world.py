@@ -111,6 +111,7 @@ def clip(number: int, *, sound: str = "own") -> Scene:
         box_sounding=sounding,
         labels=(KINDS[heard.kind],),
         known=True,
+        timed=True,
         times_s=torch.arange(STEPS) / 2,
         example=number,
     )

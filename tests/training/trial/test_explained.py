@@ -44,6 +44,7 @@ def scene_of(*things, told=None, heat=None):
         box_sounding=torch.tensor(sounding).bool().T,
         labels=labels,
         known=True,
+        timed=True,
         times_s=torch.arange(STEPS) / 2,
         example=0,
     )

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from training.cache.index import CacheError
 from training.cache.moments import Moment
 from training.cache.reading import Cache
+from training.data.examples import Facts
 from training.evaluation.sounds import Localizer
 from training.methods.stan.perception import Perception
 
@@ -44,6 +45,7 @@ class Scene:
         boxes: (T, K, 4) and box_sounding (T, K): of the K things that are known, NaN where not in sight.
         labels: K names.
         known: whether the things are marked at every step.
+        timed: whether `box_sounding` says when they sound, even if not where they are.
         times_s: (T,).
         example: number of the example in the cache.
     """
@@ -60,6 +62,7 @@ class Scene:
     box_sounding: Tensor
     labels: tuple[str, ...]
     known: bool
+    timed: bool
     times_s: Tensor
     example: int
 
@@ -105,6 +108,12 @@ def _scene(cache: Cache, index: int, localize: Localizer, perception: Perception
         presence = (arrays["box_sounding"] & in_sight).any(1).float()
     seen = perception.see(tokens, class_map)
     heard, told = perception.hear(arrays["window"])
+    boxes, sounding, labels = arrays["boxes"].clone(), arrays["box_sounding"].clone(), record.things
+    span = None if labels else span_of(record.facts)
+    if span is not None:
+        times_s = arrays["times_s"]
+        sounding = ((times_s >= span[0]) & (times_s < span[1]))[:, None]
+        boxes, labels = torch.full((len(sounding), 1, 4), torch.nan), record.facts.labels[:1]
     return Scene(
         seen=seen.half(),
         heat=heat.flatten(1).half(),
@@ -114,13 +123,22 @@ def _scene(cache: Cache, index: int, localize: Localizer, perception: Perception
         presence=presence,
         events=audio_visual_events(told, presence),
         cover=arrays["cover"][0].flatten(1).clone(),
-        boxes=arrays["boxes"].clone(),
-        box_sounding=arrays["box_sounding"].clone(),
-        labels=record.things,
+        boxes=boxes,
+        box_sounding=sounding,
+        labels=labels,
         known=known,
+        timed=known or span is not None,
         times_s=arrays["times_s"].clone(),
         example=index,
     )
+
+
+def span_of(facts: Facts) -> tuple[float, float] | None:
+    """Start and end in seconds of the one event of an example, as AVE tells them."""
+    onset_s, offset_s = facts.extra.get("onset_s"), facts.extra.get("offset_s")
+    if onset_s is None or offset_s is None or not facts.labels:
+        return None
+    return float(onset_s), float(offset_s)
 
 
 def audio_visual_events(told: Tensor, presence: Tensor) -> Tensor:
@@ -201,6 +219,7 @@ def _with_sound(cache: Cache, scene: Scene, other: Scene, localize: Localizer) -
         box_sounding=torch.zeros_like(scene.box_sounding),
         labels=scene.labels,
         known=False,
+        timed=False,
         times_s=scene.times_s,
         example=scene.example,
     )

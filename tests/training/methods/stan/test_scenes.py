@@ -59,6 +59,16 @@ def test_a_scene_is_what_the_encoders_and_the_localiser_give(scenes_of, percepti
     assert scene.box_sounding[:, 0].tolist() == [False, True, True, False, False, False]
 
 
+def test_a_data_set_that_tells_times_alone_gives_times_alone(scenes_of):
+    made = clip("a", tone=(1, 3), known=False)
+    facts = replace(made.facts, extra={"onset_s": "0.5", "offset_s": "2"})
+    _, (scene,) = scenes_of(replace(made, facts=facts))
+    assert (scene.labels, scene.known, scene.timed) == (("tone",), False, True)
+    assert scene.box_sounding[:, 0].tolist() == [False, True, True, True, False, False]
+    assert scene.boxes.shape == (6, 1, 4)
+    assert scene.boxes.isnan().all()
+
+
 def silent_localiser(tokens, class_map, events, embedding):
     """Sees a source everywhere, a quarter sure."""
     return tokens.mean(3), tokens[:, 0, 0, 0] * 0 + 0.25
