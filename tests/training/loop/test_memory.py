@@ -15,11 +15,9 @@ from training.loop.memory import give_back_large_blocks
 if sys.argv[1] == "yes":
     give_back_large_blocks()
 torch.zeros(30_000_000, dtype=torch.uint8)  # raises the size from which glibc gives back
-kept = []
-for step in range(60):  # no block fits into the hole of the one before
-    large = torch.ones(5_000_000 + 200_000 * step, dtype=torch.uint8)
-    kept.append(torch.ones(100_000, dtype=torch.uint8))
-    del large
+pairs = [[torch.ones(size, dtype=torch.uint8) for size in (10_000_000, 100_000)] for _ in range(40)]
+kept = [small for _, small in pairs]  # lie behind the large ones, whose places would be holes
+del pairs
 lines = open("/proc/self/smaps_rollup").read().splitlines()
 print(next(int(line.split()[1]) for line in lines if line.startswith("Anonymous")))
 """
