@@ -145,6 +145,12 @@ def cmc_images(context: typer.Context) -> None:
     _hand_on("training.methods.cmc_images.cli", context)
 
 
+@cli.command("language-guidance", context_settings=_HANDED_ON)
+def language_guidance(context: typer.Context) -> None:
+    """Train an embedding of pictures that the names of their classes guide."""
+    _hand_on("training.methods.language_guidance.cli", context)
+
+
 @cli.command("cmc-views", context_settings=_HANDED_ON)
 def cmc_views(context: typer.Context) -> None:
     """Train CMC with two, three and four views, and probe each."""

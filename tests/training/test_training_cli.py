@@ -45,6 +45,7 @@ def test_help_lists_the_commands_and_does_not_wait_for_torch():
         "evaluate",
         "data",
         "avdet",
+        "language-guidance",
         "add-detector",
         "stan",
         "add-explainer",
