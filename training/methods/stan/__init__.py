@@ -1,0 +1,1 @@
+"""STAN: space-time attention that recognises what is seen and heard, and explains itself."""

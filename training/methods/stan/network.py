@@ -98,13 +98,13 @@ class SpaceTime(nn.Module):
         self.heads, self.width = heads, width
         self.query = nn.Linear(sound, heads * width, bias=False)
         self.key = nn.Linear(seen, heads * width, bias=False)
-        self.prior = nn.Parameter(torch.zeros(heads))
-        self.values = nn.Parameter(torch.zeros(heads, seen, space))
-        self.scale = nn.Parameter(torch.tensor(_SCALE))
-        self.bias = nn.Parameter(torch.full((events,), _FIRST_BIAS))
-        self.trust = nn.Parameter(torch.ones(()))
-        self.in_time = nn.Parameter(torch.tensor([1.0, 0.2, 1.0, 0.2]))
-        self.fusion = nn.Parameter(torch.tensor([0.5, 0.5, 0.0]))
+        self.prior = nn.Parameter(torch.empty(heads))
+        self.values = nn.Parameter(torch.empty(heads, seen, space))
+        self.scale = nn.Parameter(torch.empty(()))
+        self.bias = nn.Parameter(torch.empty(events))
+        self.trust = nn.Parameter(torch.empty(()))
+        self.in_time = nn.Parameter(torch.empty(4))
+        self.fusion = nn.Parameter(torch.empty(3))
         self.register_buffer("names", names)
         self.register_buffer("silence_heard", torch.zeros(sound))
         self.register_buffer("silence_told", torch.zeros(events))
@@ -112,7 +112,7 @@ class SpaceTime(nn.Module):
         self.reset()
 
     def reset(self) -> None:
-        """Random weights, as before any training."""
+        """Weights as before any training."""
         self.query.reset_parameters()
         self.key.reset_parameters()
         seen, space = self.values.shape[1:]
