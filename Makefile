@@ -7,9 +7,10 @@ SHELL := bash
 
 VIDEO ?= app/samples/sample.mp4
 OUT ?= out
+BUNDLE ?=
 VENV ?= .venv
 
-export VIDEO OUT
+export VIDEO OUT BUNDLE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 BIN := $(VENV)/bin
@@ -29,12 +30,12 @@ TORCH := $(shell sed -n 's/^ *"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
-run: $(SERVING) ## Analyse VIDEO (the sample clip) and write the overlay and the numbers into OUT
-	@$(BIN)/earsight analyze "$$VIDEO" --out "$$OUT"
+run: $(SERVING) ## Analyse VIDEO (the sample clip) and write the overlay and the numbers into OUT; BUNDLE=NAME takes another bundle
+	@$(BIN)/earsight analyze "$$VIDEO" --out "$$OUT" $(if $(BUNDLE),--bundle "$$BUNDLE")
 	@name=$$(basename -- "$$VIDEO"); echo "Look at $$OUT/$${name%.*}/overlay.mp4"
 
 serve: $(SERVING) ## Answer over HTTP on port 8000
-	@exec $(BIN)/earsight serve
+	@exec $(BIN)/earsight serve $(if $(BUNDLE),--bundle "$$BUNDLE")
 
 setup: $(SERVING) ## Make the environment that serving needs, nothing else
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ from rich.table import Table
 
 from app.errors import EarsightError, InputError, NotFound
 from app.inference.bundle import Bundle, find_bundle, load_bundle
-from app.inference.manifest import Manifest, Task, read_manifest
+from app.inference.manifest import GraphFile, Manifest, Task, read_manifest
 from app.inference.registry import BundleRegistry
 from app.pipeline.analyze import AnalyzeOptions, analyze, check_target, check_tasks, sampling_fps
 from app.pipeline.analyze import Progress as Analyzed
@@ -377,11 +378,21 @@ def _model_row(manifest: Manifest) -> tuple[str, str, str, str, str]:
         manifest.version,
         ", ".join(manifest.tasks),
         ", ".join(f"{file.role} {file.precision}" for file in manifest.files),
-        f"{sum(file.size_bytes for file in manifest.files) / 1e6:.1f} MB",
+        _sizes(manifest.files),
         "\n".join(
             f"{metric.name} {metric.value:g} ({metric.dataset}, n = {metric.n})"
             for metric in manifest.metrics
         ),
+    )
+
+
+def _sizes(files: Sequence[GraphFile]) -> str:
+    """`25.1 MB`, and in the next line `13.0 MB of default` if some are shared with that bundle."""
+    size_bytes: Counter[str | None] = Counter()
+    for file in files:
+        size_bytes[file.bundle] += file.size_bytes
+    return "\n".join(
+        f"{total / 1e6:.1f} MB" + (f" of {bundle}" if bundle else "") for bundle, total in size_bytes.items()
     )
 
 

@@ -10,15 +10,16 @@ import pytest
 from app.inference.bundle import Bundle, load_bundle
 from app.media.encode import ClipWriter, YuvConverter
 from app.settings import InferenceSettings, Settings
-from tests.tiny_bundle import write_tiny_bundle
+from tests.tiny_bundle import write_sharing_bundle, write_tiny_bundle
 
 
 @pytest.fixture(scope="session")
 def tiny_bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory for `bundle_dirs` with `tiny`, with `tiny-detect`, which detects, and with `tiny-explain`,
-    which explains. Do not write to it."""
+    """A directory for `bundle_dirs` with `tiny`, with `tiny-detect`, which detects, with `tiny-explain`,
+    which explains, and with `tiny-small`, which shares all but the visual graph with `tiny`. Do not write to
+    it."""
     root = tmp_path_factory.mktemp("bundles")
-    write_tiny_bundle(root)
+    write_sharing_bundle(write_tiny_bundle(root))
     write_tiny_bundle(root, name="tiny-detect", detects=True)
     write_tiny_bundle(root, name="tiny-explain", explains=True)
     return root

@@ -20,6 +20,8 @@ And it explains, four steps of 0.5 s at once, with windows (w0, w1):
   shown; the constant is -6 for Tone, -8 for the others.
 
 Of its two references thunder has the window (0, 2), and a tone (1, 1), like loud sounds of a clip.
+
+A second bundle sees half as many pixels to a side and shares all other graphs with the first.
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ from app.inference.manifest import (
     Sounding,
     TensorSpec,
     Weights,
+    read_manifest,
     sha256_of,
     write_manifest,
 )
@@ -55,7 +58,12 @@ KINDS = ("plain", "green", "blue")
 
 _DTYPES = {"uint8": TensorProto.UINT8, "float32": TensorProto.FLOAT, "int64": TensorProto.INT64}
 
-FRAMES = TensorSpec(name="frames", dtype="uint8", shape=("N", SIZE, SIZE, 3))
+
+def frames_of(size: int) -> TensorSpec:
+    return TensorSpec(name="frames", dtype="uint8", shape=("N", size, size, 3))
+
+
+FRAMES = frames_of(SIZE)
 TOKENS = TensorSpec(name="tokens", dtype="float32", shape=("N", CELLS, CELLS, 3))
 CLASS_MAP = TensorSpec(name="class_map", dtype="float32", shape=("N", 2, 2, 3))
 WINDOWS = TensorSpec(name="windows", dtype="float32", shape=("W", WINDOW_SAMPLES))
@@ -92,18 +100,19 @@ EXPLAINER = Explainer(
 )
 
 
-def visual_graph() -> onnx.ModelProto:
+def visual_graph(size: int = SIZE) -> onnx.ModelProto:
+    cell, quarter = [size // CELLS] * 2, [size // 2] * 2
     nodes = [
         helper.make_node("Cast", ["frames"], ["float"], to=TensorProto.FLOAT),
         helper.make_node("Div", ["float", "white"], ["unit"]),
         helper.make_node("Transpose", ["unit"], ["planes"], perm=[0, 3, 1, 2]),
-        helper.make_node("AveragePool", ["planes"], ["cells"], kernel_shape=[8, 8], strides=[8, 8]),
+        helper.make_node("AveragePool", ["planes"], ["cells"], kernel_shape=cell, strides=cell),
         helper.make_node("Transpose", ["cells"], ["tokens"], perm=[0, 2, 3, 1]),
-        helper.make_node("AveragePool", ["planes"], ["quarters"], kernel_shape=[16, 16], strides=[16, 16]),
+        helper.make_node("AveragePool", ["planes"], ["quarters"], kernel_shape=quarter, strides=quarter),
         helper.make_node("Transpose", ["quarters"], ["colours"], perm=[0, 2, 3, 1]),
         helper.make_node("Softmax", ["colours"], ["class_map"], axis=-1),
     ]
-    return _model("visual", nodes, (FRAMES,), (TOKENS, CLASS_MAP), {"white": np.float32(255)})
+    return _model("visual", nodes, (frames_of(size),), (TOKENS, CLASS_MAP), {"white": np.float32(255)})
 
 
 def audio_graph() -> onnx.ModelProto:
@@ -246,6 +255,19 @@ def write_tiny_bundle(
         explain = write_graph(directory, "explain", explain_graph(), EXPLAIN_INPUTS, EXPLAIN_OUTPUTS)
         manifest = _with_task(manifest, "explain", explain, explainer=EXPLAINER)
     write_manifest(manifest, directory)
+    return directory
+
+
+def write_sharing_bundle(source: Path) -> Path:
+    """Write `tiny-small` beside the bundle in `source`; its graphs but the visual one are those of that
+    bundle. Returns its directory."""
+    directory = source.with_name("tiny-small")
+    directory.mkdir()
+    size, manifest = SIZE // 2, read_manifest(source)
+    visual = write_graph(directory, "visual", visual_graph(size), (frames_of(size),), (TOKENS, CLASS_MAP))
+    shared = (entry.model_copy(update={"bundle": manifest.name}) for entry in manifest.files[1:])
+    changes = {"name": directory.name, "input_size": size, "files": (visual, *shared)}
+    write_manifest(manifest.model_copy(update=changes), directory)
     return directory
 
 

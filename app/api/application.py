@@ -57,7 +57,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings = service.settings
     await anyio.to_thread.run_sync(spool.sweep, settings.scratch_dir)
     bundle = await anyio.to_thread.run_sync(service.registry.get, None)
-    service.metrics.set_models([bundle.info])
     logger.info(
         "started", extra={**operations.component_versions(), "model": operations.model_fields(bundle)}
     )

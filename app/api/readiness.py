@@ -40,7 +40,7 @@ class Readiness:
         self._registry = registry
         self._gate = gate
         self._lock = threading.Lock()
-        self._proof: tuple[Bundle, float] | None = None
+        self._proofs: dict[str, tuple[Bundle, float]] = {}
 
     def checks(self) -> tuple[Check, ...]:
         """Every check, whether or not one before it failed."""
@@ -61,7 +61,7 @@ class Readiness:
 
     def proved(self, bundle: Bundle) -> None:
         """Note that the bundle has just answered, in a canary or in real work."""
-        self._proof = bundle, time.monotonic()
+        self._proofs[bundle.info.name] = bundle, time.monotonic()
 
     def _inference(self) -> Check:
         try:
@@ -77,9 +77,7 @@ class Readiness:
         return Check("inference", True, f"{bundle.info.name} {bundle.info.version} on {bundle.info.provider}")
 
     def _is_proved(self, bundle: Bundle) -> bool:
-        if self._proof is None:
-            return False
-        proved, at_s = self._proof
+        proved, at_s = self._proofs.get(bundle.info.name, (None, 0.0))
         return proved is bundle and time.monotonic() - at_s < CANARY_MAX_AGE_S
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,9 @@ import numpy.typing as npt
 
 from app.errors import BundleError, InternalError, ModelNotReady, NotFound
 from app.inference.contract import GRAPHS, OPTIONAL, Explained, Versions, check_contract
+from app.inference.graph_files import read_graphs
 from app.inference.manifest import (
+    BUNDLE_NAME,
     MANIFEST,
     Detector,
     Explainer,
@@ -24,7 +25,6 @@ from app.inference.manifest import (
     read_manifest,
     sha256_of,
 )
-from app.inference.onnx_file import refuse_external_data
 from app.inference.sessions import (
     PRECISIONS,
     GraphRunner,
@@ -46,7 +46,7 @@ Integers = npt.NDArray[np.int64]
 
 SHIPPED_BUNDLES = Path(__file__).parents[1] / "bundles"
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_NAME = re.compile(BUNDLE_NAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +173,13 @@ def find_bundle(name: str, settings: InferenceSettings) -> Path:
     )
 
 
-def load_bundle(directory: Path, settings: InferenceSettings) -> Bundle:
+def load_bundle(directory: Path, settings: InferenceSettings, *, beside: Sequence[Bundle] = ()) -> Bundle:
     """Check a bundle, build its sessions on the device of the settings, and run every batch size once.
+
+    Args:
+        directory: of the bundle. Graphs that it shares are looked for beside it, then as `find_bundle` does.
+        settings: device, threads and directories.
+        beside: bundles loaded with the same settings; a graph that one of them runs is not loaded again.
 
     Raises:
         BundleError: a file is missing, altered, refers to other files, or is not what the manifest says.
@@ -185,7 +190,8 @@ def load_bundle(directory: Path, settings: InferenceSettings) -> Bundle:
         _detector(manifest)
     if "explain" in manifest.tasks:
         _explainer(manifest)
-    placement, runners = _place(manifest, _read_files(directory, manifest), settings)
+    models = read_graphs(directory, manifest, roots=_roots(settings))
+    placement, runners = _place(manifest, models, settings, beside=beside)
     info = ModelInfo(
         name=manifest.name,
         version=manifest.version,
@@ -218,31 +224,14 @@ def _roots(settings: InferenceSettings) -> tuple[Path, ...]:
     return (*settings.bundle_dirs, SHIPPED_BUNDLES)
 
 
-def _read_verified(directory: Path, entry: GraphFile) -> bytes:
-    path, name = directory / entry.path, f"{directory.name}/{entry.path}"
-    # The size first: it bounds what is read when the name leads to something else entirely.
-    if not path.is_file() or path.stat().st_size != entry.size_bytes:
-        raise BundleError(f"{name} is missing or has not the {entry.size_bytes} bytes of the manifest")
-    model = path.read_bytes()
-    if hashlib.sha256(model).hexdigest() != entry.sha256:
-        raise BundleError(f"{name} is damaged: its sha256 is not the one in the manifest")
-    refuse_external_data(model, name=name)
-    return model
-
-
-def _read_files(directory: Path, manifest: Manifest) -> dict[str, bytes]:
-    """Every file of the manifest, checked, also the variants that will not run here."""
-    return {entry.path: _read_verified(directory, entry) for entry in manifest.files}
-
-
 def _place(
-    manifest: Manifest, models: dict[str, bytes], settings: InferenceSettings
-) -> tuple[Placement, dict[str, GraphRunner]]:
+    manifest: Manifest, models: dict[str, bytes], settings: InferenceSettings, *, beside: Sequence[Bundle]
+) -> tuple[Placement, dict[str, Runner]]:
     """The graphs on the first placement that works."""
     candidates = placements(settings)
     for placement in candidates:
         try:
-            return placement, _open(manifest, models, placement)
+            return placement, _open(manifest, models, placement, beside=beside)
         except ProviderMissing as error:
             if settings.device == "cuda":
                 raise cuda_missing(str(error)) from error
@@ -250,8 +239,10 @@ def _place(
     raise ModelNotReady("no execution provider of this ONNX Runtime works")
 
 
-def _open(manifest: Manifest, models: dict[str, bytes], placement: Placement) -> dict[str, GraphRunner]:
-    runners = {}
+def _open(
+    manifest: Manifest, models: dict[str, bytes], placement: Placement, *, beside: Sequence[Bundle]
+) -> dict[str, Runner]:
+    runners: dict[str, Runner] = {}
     for role, (inputs, outputs) in GRAPHS.items():
         if role in OPTIONAL and role not in manifest.tasks:
             continue
@@ -259,8 +250,20 @@ def _open(manifest: Manifest, models: dict[str, bytes], placement: Placement) ->
         check_contract(entry, role, inputs=inputs, outputs=outputs)
         # The explain graph takes one clip at a time, so there is no batch to be padded.
         place = replace(placement, buckets=()) if role == "explain" else placement
-        runners[role] = GraphRunner(models[entry.path], entry, placement=place)
+        running = _running(entry, placement.provider, beside)
+        runners[role] = running or GraphRunner(models[entry.sha256], entry, placement=place)
     return runners
+
+
+def _running(entry: GraphFile, provider: Provider, beside: Sequence[Bundle]) -> Runner | None:
+    """The same graph in a bundle that is loaded on that provider."""
+    for bundle in beside:
+        runner = bundle.runners.get(entry.role)
+        if runner is None or bundle.info.provider != provider:
+            continue
+        if runner.entry.model_copy(update={"bundle": entry.bundle}) == entry:
+            return runner
+    return None
 
 
 def _choose(manifest: Manifest, role: str, provider: Provider) -> GraphFile:

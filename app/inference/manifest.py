@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from app.errors import BundleError
 
 MANIFEST = "manifest.json"
+BUNDLE_NAME = r"^[a-z0-9][a-z0-9._-]*$"
 Task = Literal["localize", "detect", "explain"]
 Precision = Literal["fp32", "fp16", "int8"]
 
@@ -29,9 +30,14 @@ class TensorSpec(_Part):
 
 
 class GraphFile(_Part):
-    """One ONNX file of the bundle. `role` is visual, audio, localize, detect or explain."""
+    """One ONNX file of the bundle. `role` is visual, audio, localize, detect or explain.
+
+    With `bundle` the file lies in the directory of another bundle, which need not be loaded: bundles that
+    differ in one graph keep the others once.
+    """
 
     role: str
+    bundle: str | None = Field(None, pattern=BUNDLE_NAME, exclude_if=lambda name: name is None)
     path: str = Field(pattern=r"^[A-Za-z0-9._-]+\.onnx$")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     size_bytes: int = Field(gt=0)
@@ -128,7 +134,7 @@ class Metric(_Part):
 
 class Manifest(_Part):
     schema_: Literal["earsight.bundle/1"] = Field("earsight.bundle/1", alias="schema")
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    name: str = Field(pattern=BUNDLE_NAME)
     version: str
     created: date
     licence: str

@@ -14,6 +14,7 @@ class BundleRegistry:
 
     A reload swaps one reference once the new bundle is loaded and warm: work that holds the old one ends
     with the old one, work that comes later gets the new one, and if loading fails nothing changes.
+    Bundles that share a graph share its session.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -52,7 +53,8 @@ class BundleRegistry:
         return bundle
 
     def _load(self, name: str) -> Bundle:
-        bundle = load_bundle(find_bundle(name, self._settings), self._settings)
+        beside = [bundle for other, bundle in self._bundles.items() if other != name]
+        bundle = load_bundle(find_bundle(name, self._settings), self._settings, beside=beside)
         if bundle.manifest.name != name:
             raise BundleError(f"the directory {name} holds a bundle that calls itself {bundle.manifest.name}")
         return bundle

@@ -79,9 +79,37 @@ def test_options_that_do_not_fit_are_named(ask, clip, scratch, query, data, part
     assert not list(scratch.iterdir())
 
 
-def test_unknown_model_is_404(ask, clip):
-    response = ask("POST", "/v1/localize?model=../tiny", files=upload(clip))
+@pytest.mark.parametrize("name", ["../tiny", "huge"])
+def test_unknown_model_is_404_and_names_the_known_ones(ask, clip, name):
+    response = ask("POST", f"/v1/localize?model={name}", files=upload(clip))
     assert (response.status_code, response.json()["code"]) == (404, "not_found")
+    assert "tiny, tiny-detect, tiny-explain, tiny-small" in response.json()["detail"]
+
+
+def test_bundles_of_different_input_sizes_answer_side_by_side(play, clip, caplog):
+    """Both see the square in the same cells, and the first requests for the one that is not loaded yet come
+    at the same time."""
+    names = ["tiny-small", "tiny", "tiny-small", "tiny-small"]
+
+    async def scenario(client):
+        asked = [client.post(f"/v1/localize?model={name}", files=upload(clip)) for name in names]
+        answers = await asyncio.gather(*asked)
+        return answers, await client.get("/v1/models"), await client.get("/metrics")
+
+    answers, models, metrics = play(scenario)
+    results = [ResultDocument.model_validate_json(answer.content) for answer in answers]
+    assert [result.model.name for result in results] == names
+    peaks = [[frame.heatmap.peak for frame in result.frames if not frame.silence] for result in results]
+    places = [[(peak.x, peak.y) for peak in each] for each in peaks]
+    assert places[0] == places[1] == places[2] == places[3]
+    assert len(set(places[0])) > 1
+    assert [record.bundle for record in caplog.records if record.msg == "bundle_loaded"] == [
+        "tiny",
+        "tiny-small",
+    ]
+    loaded = {model["name"] for model in models.json()["models"] if model["loaded"]}
+    assert loaded == {"tiny", "tiny-small"}
+    assert metrics.text.count("earsight_model_info{") == 2
 
 
 @pytest.mark.parametrize(

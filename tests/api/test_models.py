@@ -29,6 +29,16 @@ def test_detail_of_a_bundle_that_detects_names_what_it_knows(ask):
     }
 
 
+def test_bundle_that_shares_graphs_is_listed_before_it_is_loaded_and_tells_whose_they_are(ask):
+    models = {model["name"]: model for model in ask("GET", "/v1/models").json()["models"]}
+    small = models["tiny-small"]
+    assert (small["default"], small["loaded"], small["input_size"]) == (False, False, 16)
+    detail = ask("GET", "/v1/models/tiny-small").json()
+    assert detail["model"] is None
+    owners = {file["role"]: file.get("bundle") for file in detail["manifest"]["files"]}
+    assert owners == {"visual": None, "audio": "tiny", "localize": "tiny"}
+
+
 @pytest.mark.parametrize("name", ["nothing", "..", "%2e%2e%2ftiny", "tiny%00", "A" * 300])
 def test_unknown_bundle_is_404_whatever_its_name(ask, name):
     response = ask("GET", f"/v1/models/{name}")

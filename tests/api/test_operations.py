@@ -96,6 +96,16 @@ def test_real_work_counts_as_proof(readiness, monkeypatch):
     assert failing(readiness) == set()
 
 
+def test_work_of_another_bundle_neither_proves_the_default_one_nor_undoes_its_proof(readiness, monkeypatch):
+    registry = readiness._registry
+    readiness.proved(registry.get("tiny-small"))
+    monkeypatch.setattr("app.api.readiness.run_canary", fail)
+    assert failing(readiness) == {"inference"}
+    readiness.proved(registry.get("tiny"))
+    readiness.proved(registry.get("tiny-small"))
+    assert failing(readiness) == set()
+
+
 def test_proof_of_a_bundle_does_not_stand_for_its_successor(readiness, monkeypatch):
     assert failing(readiness) == set()
     readiness._registry.reload()

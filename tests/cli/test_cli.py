@@ -10,6 +10,7 @@ import pytest
 
 from app import cli
 from app.errors import LimitExceeded, MediaCorrupt
+from app.inference.manifest import read_manifest
 
 
 @pytest.fixture
@@ -259,6 +260,23 @@ def test_the_table_of_models_marks_the_default(earsight):
     assert code == 0
     assert "tiny (default)" in row
     assert "localize fp32" in out
+
+
+def test_the_size_of_a_bundle_leaves_out_what_it_shares(tiny_bundles):
+    files = read_manifest(tiny_bundles / "tiny-small").files
+    sized = [
+        file.model_copy(update={"size_bytes": mb * 10**6}) for file, mb in zip(files, (25, 8, 4), strict=True)
+    ]
+    assert cli._sizes(sized) == "25.0 MB\n12.0 MB of tiny"
+    assert cli._sizes(sized[:1]) == "25.0 MB"
+
+
+def test_a_bundle_that_shares_graphs_analyses(earsight, sounding_square, tmp_path):
+    code, _, err = earsight(
+        "analyze", sounding_square, "--bundle", "tiny-small", "--format", "json", "--out", tmp_path
+    )
+    assert (code, err) == (0, "")
+    assert json.loads((tmp_path / "square" / "result.json").read_text())["model"]["name"] == "tiny-small"
 
 
 def test_a_broken_bundle_is_listed_as_such(earsight, tmp_path, monkeypatch):

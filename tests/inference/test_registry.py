@@ -29,10 +29,10 @@ def test_a_bundle_is_loaded_once_however_many_ask(settings, monkeypatch):
     loads = []
     real = registry_module.load_bundle
 
-    def load(directory, inference):
+    def load(directory, *arguments, **named):
         loads.append(directory)
         threading.Event().wait(0.05)
-        return real(directory, inference)
+        return real(directory, *arguments, **named)
 
     monkeypatch.setattr(registry_module, "load_bundle", load)
     registry = BundleRegistry(settings)

@@ -47,6 +47,12 @@ def test_run_installs_the_serving_extra_only():
     assert "train" not in plan.replace("earsight-train", "")
 
 
+@pytest.mark.parametrize("target", ["run", "serve"])
+def test_a_bundle_is_passed_on_if_one_is_named(target):
+    assert "--bundle" not in _plan(target)
+    assert '--bundle "$BUNDLE"' in _plan(target, "BUNDLE=fast")
+
+
 def test_test_installs_torch_before_everything_else():
     plan = _plan("test")
     assert "pip install --quiet 'torch==2.13.0'" in plan

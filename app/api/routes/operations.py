@@ -60,6 +60,7 @@ async def get_metrics(request: Request) -> Response:
     service = service_of(request.app)
     if not service.settings.telemetry.metrics:
         raise NotFound("metrics are switched off", setting="EARSIGHT_TELEMETRY__METRICS")
+    service.metrics.set_models([bundle.info for bundle in service.registry.loaded()])
     return Response(service.metrics.render(), headers={"Content-Type": metrics.CONTENT_TYPE})
 
 
