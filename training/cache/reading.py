@@ -21,6 +21,7 @@ class _Entry:
     record: Record
     shard: Path
     source: int
+    views: int
 
 
 class Cache:
@@ -56,6 +57,10 @@ class Cache:
     def source(self, index: int) -> int:
         """Number of the cache that an example is from, in the order in which they were opened."""
         return self._entries[index].source
+
+    def views_of(self, index: int) -> int:
+        """Augmented views of an example, which may be more than all others have."""
+        return self._entries[index].views
 
     def arrays(self, index: int, names: Iterable[str] | None = None) -> dict[str, Tensor]:
         """Arrays of an example, as `training.cache.encoding.Encoded` describes them.
@@ -138,7 +143,8 @@ def open_cache(*directories: Path) -> Cache:
         if not index.examples:
             raise CacheError(f"the cache in {directory} is empty{_why(index)}")
         entries += [
-            _Entry(record, directory / index.shards[record.shard].name, number) for record in index.examples
+            _Entry(record, directory / index.shards[record.shard].name, number, index.key.views)
+            for record in index.examples
         ]
     return Cache(
         tuple(entries),

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from rich.markup import escape
 from rich.table import Table
 
-from training.data.examples import Split
+from training.data.examples import Example, Split
 from training.data.readers import READERS, Reading
 from training.data.readers.reading import named
 from training.data.samples import Sample
@@ -57,11 +57,11 @@ def sayings(reading: Reading) -> Iterator[str]:
         yield "Nothing is missing."
 
 
-def _counts(samples: Sequence[Sample]) -> tuple[str, ...]:
+def _counts(samples: Sequence[Example]) -> tuple[str, ...]:
     facts = [sample.facts for sample in samples]
     counts = (
         len(samples),
-        sum(bool(sample.boxes) for sample in samples),
+        sum(isinstance(sample, Sample) and bool(sample.boxes) for sample in samples),
         sum(not fact.sounding for fact in facts),
         len({fact.group for fact in facts}),
         len({label for fact in facts for label in fact.labels}),

@@ -9,6 +9,7 @@ from training.data.readers.clips import Clips
 from training.data.readers.coco import Coco
 from training.data.readers.flickr import Flickr
 from training.data.readers.matched import Matched
+from training.data.readers.pictures import Pictures
 from training.data.readers.reading import DataError, Reader, Reading
 from training.data.readers.slavc import ExtendedFlickr, ExtendedVggss
 from training.data.readers.vggsound import Vggsound
@@ -19,6 +20,7 @@ __all__ = ["READERS", "DataError", "Reader", "Reading", "find_reader"]
 
 _ALL: tuple[Reader, ...] = (
     Videos(),
+    Pictures(),
     Clips(),
     Coco(),
     Matched(),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from training.data.samples import Sample
+from training.data.examples import Example
 
 _NAMED = 10  # names written out in a remark
 
@@ -21,12 +21,12 @@ class Reading:
     """A data set as far as it is there.
 
     Attributes:
-        samples: with ids that differ.
+        samples: examples, mostly `Sample`, with ids that differ.
         missing: what the annotations name and the folder lacks, by id or file name.
         remarks: what was left out or needs care, and why; one sentence each.
     """
 
-    samples: tuple[Sample, ...]
+    samples: tuple[Example, ...]
     missing: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
@@ -59,18 +59,25 @@ class Reader(Protocol):
         ...
 
 
+class OnDisk(Example, Protocol):
+    """An example that is a file."""
+
+    @property
+    def media(self) -> Path: ...
+
+
 class Findings:
     """A reading while it is being made. Of samples with one id the first is kept and the others are named."""
 
     def __init__(self, root: Path, reader: Reader) -> None:
         self._root = root
         self._reader = reader
-        self._samples: dict[str, Sample] = {}
+        self._samples: dict[str, OnDisk] = {}
         self._missing: list[str] = []
         self._remarks: list[str] = []
         self._repeated: list[str] = []
 
-    def add(self, sample: Sample) -> None:
+    def add(self, sample: OnDisk) -> None:
         if sample.facts.id in self._samples:
             self._repeated.append(f"{sample.media} ({sample.facts.id})")
         else:

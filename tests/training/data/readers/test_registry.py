@@ -17,7 +17,7 @@ def test_every_data_set_that_is_promised_has_a_reader():
     )
     lists = ["avsbench-s4", "avsbench-ms3", "is3", "vpo-ss", "vpo-ms"]
     instruments = ["music-solo", "music-duet", "audioset-instrument"]
-    pictures = ["coco", "matched"]
+    pictures = ["coco", "matched", "pictures"]
     assert sorted(READERS) == sorted([*own, *vgg, *flickr, *lists, *instruments, *pictures, "ave"])
     assert all(find_reader(name).name == name for name in READERS)
 
