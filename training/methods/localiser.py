@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from training.cache.moments import Moment
+from training.data.examples import Facts
 from training.loop.end_to_end import Perceived
 from training.loop.method import Method
 from training.methods.inputs import Standardised
@@ -70,6 +71,12 @@ class AudioVisualLocaliser(Method):
     @abstractmethod
     def similarity(self, seen: Tensor, embedding: Tensor) -> Tensor:
         """Scaled tokens (N, G, G, C) and embeddings (N, Da), as encoded, to cosines (N, G, G)."""
+
+    def learn_about(self, examples: Sequence[Facts], *, seed: int) -> None:
+        """Before training, what is known of the training examples, in the order of their numbers in batches.
+
+        Most methods want nothing of it.
+        """
 
     def forward(self, tokens: Tensor, embedding: Tensor, events: Tensor) -> tuple[Tensor, Tensor]:
         """Calibrated heatmap (N, G, G) and presence (N,), both in [0, 1]. Dark when nothing is heard."""

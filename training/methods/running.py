@@ -83,6 +83,7 @@ def prepare(request: Request) -> Prepared:
     val_set = AudibleMoments(val_part)
     _check(len(val_set))
     module = request.method(request.config, widths_of(train_part))
+    module.learn_about(train_part.examples, seed=request.run.seed)
     module.inputs.fit(train_set.tokens, train_set.embedding)
     for moments in (train_set, val_set):
         moments.project(module.inputs.seen)

@@ -43,9 +43,16 @@ def quality_of(module: Cmc, train: Gallery, test: Gallery) -> Quality:
     """Probe fitted on moments of the training part, and everything measured on those of the test part."""
     with torch.no_grad():
         sounds = [module.listen(part.moments["embedding"]) for part in (train, test)]
-        frames = module.look("frame", module.inputs.seen(test.moments["tokens"]))
-        scores = view_similarity(sounds[1], frames.flatten(1, 2), cells=module.config.cells)
+    scores = sounds_by_frames(module, test)
     return Quality(probe_accuracy(sounds[0], train, sounds[1], test), recalls(scores), recalls(scores.T))
+
+
+@torch.no_grad()
+def sounds_by_frames(module: Cmc, gallery: Gallery) -> Tensor:
+    """Similarities (N, N) of the sound of each moment, in rows, with the frame of each."""
+    frames = module.look("frame", module.inputs.seen(gallery.moments["tokens"]))
+    sounds = module.listen(gallery.moments["embedding"])
+    return view_similarity(sounds, frames.flatten(1, 2), cells=module.config.cells)
 
 
 def probe_accuracy(train_x: Tensor, train: Gallery, test_x: Tensor, test: Gallery) -> float:
@@ -76,10 +83,13 @@ def single_labels(gallery: Gallery) -> tuple[list[int], list[str]]:
 
 def recalls(scores: Tensor) -> tuple[float, float]:
     """R@1 and R@5 of scores (N, N), whose diagonal is right; of equal scores the right one comes last."""
-    own = scores.diagonal()[:, None]
-    better = (scores >= own).sum(1) - 1
-    first, fifth = (float((better < k).float().mean()) for k in (1, 5))
+    first, fifth = (float((places(scores) < k).float().mean()) for k in (1, 5))
     return first, fifth
+
+
+def places(scores: Tensor) -> Tensor:
+    """(N,) how many stand before the right one, on the diagonal of scores (N, N); equal ones do."""
+    return (scores >= scores.diagonal()[:, None]).sum(1) - 1
 
 
 def quality_table(rows: Sequence[tuple[str, Sequence[Quality]]], *, n_probe: int, n: int) -> Table:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 View = Literal["audio", "frame", "motion", "crop"]
 Objective = Literal["pairwise", "core", "full"]
+Guidance = Literal["none", "elg", "plg", "shuffled-elg", "shuffled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,13 @@ class CmcConfig:
         weight_decay: of AdamW. Chosen on validation scenes.
         batch: moments in a batch; the others of it are the negatives. 128 as in EZ-VSL.
         epochs: how often all training moments are seen. Chosen on validation scenes.
+        guidance: what words guide the similarity of sounds and frames (Roth et al., CVPR 2022): `elg`, the
+            labels of the examples; `plg`, the five events that are heard most; `shuffled-elg` and `shuffled`,
+            the controls, the same two with the names of others; or `none`.
+        guidance_weight: of the guidance beside the contrast; 7.5 in the paper. This and the next two were
+            chosen on validation scenes.
+        guidance_temperature: of both distributions; 1 in the paper.
+        guidance_shift: added to the similarities of words; 1 in the paper.
     """
 
     views: tuple[View, ...] = ("audio", "frame")
@@ -50,6 +58,10 @@ class CmcConfig:
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
     batch: Annotated[int, Field(ge=2)] = 128
     epochs: Annotated[int, Field(ge=1)] = 6
+    guidance: Guidance = "none"
+    guidance_weight: Annotated[float, Field(ge=0)] = 100.0
+    guidance_temperature: Annotated[float, Field(gt=0)] = 0.1
+    guidance_shift: float = 0.0
 
     def __post_init__(self) -> None:
         if len(set(self.views)) != len(self.views) or not {"audio", "frame"} <= set(self.views):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -10,8 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.cache.moments import Moment
+from training.data.examples import Facts
 from training.methods.cmc.config import CmcConfig
+from training.methods.cmc.language import Language, event_language, label_language
 from training.methods.cmc.objective import contrasted_pairs, info_nce
+from training.methods.language_guidance.guidance import guidance_loss
 from training.methods.localiser import AudioVisualLocaliser, Widths
 
 
@@ -23,6 +26,9 @@ class Cmc(AudioVisualLocaliser):
     Sound against a dense view takes the mean of the cosine over the best cells, which makes the cosine a
     localisation map (EZ-VSL, which takes the best one); two dense views are compared by the means of their
     vectors.
+
+    Attributes:
+        language: what guides; None without guidance, and until a training begins.
     """
 
     method: ClassVar[str] = "cmc"
@@ -31,6 +37,9 @@ class Cmc(AudioVisualLocaliser):
     def __init__(self, config: CmcConfig, widths: Widths, *, encoders: nn.Module | None = None) -> None:
         super().__init__(config, widths, channels=config.width, whiten=config.whiten, encoders=encoders)
         channels = self.inputs.channels
+        self.language: Language | None = None
+        if encoders is not None and config.guidance != "none":
+            raise ValueError("guidance needs encoded sounds: leave it out, or train without --end-to-end")
         if encoders is not None and "motion" in config.views:
             raise ValueError(
                 "the view motion needs encoded frames: leave it out, or train without --end-to-end"
@@ -51,6 +60,18 @@ class Cmc(AudioVisualLocaliser):
             nn.Dropout(config.dropout),
             nn.Linear(config.hidden, channels),
         )
+
+    def learn_about(self, examples: Sequence[Facts], *, seed: int) -> None:
+        """Read what guides: names of the events, or the labels of the training examples.
+
+        Raises WeightsMissing: MiniLM has not been fetched.
+        """
+        guidance = self.config.guidance
+        exchange = seed if guidance.startswith("shuffled") else None
+        if guidance in ("elg", "shuffled-elg"):
+            self.language = label_language([facts.labels for facts in examples], exchange=exchange)
+        elif guidance != "none":
+            self.language = event_language(exchange=exchange)
 
     def look(self, view: str, tokens: Tensor) -> Tensor:
         """Scaled tokens (N, ..., channels) of a dense view to unit vectors (N, ..., channels)."""
@@ -77,6 +98,10 @@ class Cmc(AudioVisualLocaliser):
             usable = batch["moves"] if "motion" in (names[first], names[second]) else None
             losses.append(self._contrast(views[names[first]], views[names[second]], no_negative, usable))
         loss = torch.stack(losses).sum()
+        if self.language is not None:
+            guided = self._guided(batch, views)
+            self.log("train/guidance", guided, on_step=False, on_epoch=True, sync_dist=True)
+            loss = loss + self.config.guidance_weight * guided
         self.log("train/loss", loss, on_step=True, on_epoch=True, sync_dist=True)
         return loss
 
@@ -105,6 +130,22 @@ class Cmc(AudioVisualLocaliser):
             first, second, no_negative = first[usable], second[usable], no_negative[usable][:, usable]
         scores = view_similarity(first, second, cells=self.config.cells)
         return info_nce(scores, temperature=self.config.temperature, excluded=no_negative)
+
+    def _guided(self, batch: Moment, views: Mapping[str, Tensor]) -> Tensor:
+        """Divergence of the similarities of sounds and frames from those of words, from either side."""
+        assert self.language is not None
+        rows, alike, same = self.language(batch)
+        if len(rows) < 2:
+            return views["audio"].sum() * 0
+        scores = view_similarity(views["audio"][rows], views["frame"][rows], cells=self.config.cells)
+        config = self.config
+        sides = [
+            guidance_loss(
+                side, alike, same, shift=config.guidance_shift, temperature=config.guidance_temperature
+            )
+            for side in (scores, scores.T)
+        ]
+        return torch.stack(sides).sum()
 
     def configure_optimizers(self) -> Any:
         optimizer = torch.optim.AdamW(

@@ -12,7 +12,7 @@ from training.methods.language_guidance.config import Direction
 def guidance_loss(
     image: Tensor,
     language: Tensor,
-    labels: Tensor,
+    same: Tensor,
     *,
     shift: float = 1.0,
     temperature: float = 1.0,
@@ -25,7 +25,7 @@ def guidance_loss(
 
     Args:
         image, language: (B, B) cosines of the same items; only the first gets a gradient.
-        labels: (B,) class of each item.
+        same: (B, B) bool, which items are of one class, each with itself among them.
         shift: added to the similarities of language.
         temperature: of the softmax over a row.
         direction: `backward`, KL(image || language), or `forward`.
@@ -33,7 +33,6 @@ def guidance_loss(
     Returns:
         temperature^2 times the mean over rows, at least 0; 0 where the distributions agree.
     """
-    same = labels[:, None] == labels
     rows = (image, language.detach() + shift)
     seen, said = (torch.log_softmax(part.masked_fill(same, 1 + shift) / temperature, dim=1) for part in rows)
     other, first = (said, seen) if direction == "backward" else (seen, said)

@@ -80,7 +80,7 @@ class LanguageGuidance(Method):
             guided = guidance_loss(
                 vectors @ vectors.T,
                 self.similarity[labels][:, labels],
-                labels,
+                labels[:, None] == labels,
                 shift=self.config.shift,
                 temperature=self.config.temperature,
                 direction=self.config.direction,

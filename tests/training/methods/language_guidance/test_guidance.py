@@ -18,6 +18,8 @@ def matrix(*rows):
 
 # Three samples, the first two of one class.
 LABELS = torch.tensor([0, 0, 1])
+SAME = LABELS[:, None] == LABELS
+EACH_ITS_OWN = torch.eye(3, dtype=torch.bool)
 IMAGE = matrix([1.0, 0.3, 0.4], [0.3, 1.0, -0.2], [0.4, -0.2, 1.0])
 LANGUAGE = matrix([1.0, 1.0, 0.1], [1.0, 1.0, 0.1], [0.1, 0.1, 1.0])
 
@@ -39,29 +41,29 @@ def test_it_is_the_divergence_of_rows_worked_by_hand(direction, swap, temperatur
         ([0.4, -0.2, 2], [1.1, 1.1, 2]),
     )
     rows = [by_hand(*(pair[::-1] if swap else pair), temperature=temperature) for pair in pairs]
-    loss = guidance_loss(IMAGE, LANGUAGE, LABELS, temperature=temperature, direction=direction)
+    loss = guidance_loss(IMAGE, LANGUAGE, SAME, temperature=temperature, direction=direction)
     assert loss.item() == pytest.approx(temperature**2 * sum(rows) / 3)
 
 
 def test_it_is_zero_where_both_agree_after_shift_and_overwriting():
     language = matrix([1.0, 0.2, 0.7], [0.2, 1.0, 0.5], [0.7, 0.5, 1.0])
-    assert guidance_loss(language + 1, language, LABELS).item() == pytest.approx(0, abs=1e-12)
-    assert guidance_loss(language, language, torch.arange(3)).item() > 0.01  # the shift makes the difference
-    assert guidance_loss(language, language, LABELS, shift=0.0).item() == pytest.approx(0, abs=1e-12)
+    assert guidance_loss(language + 1, language, SAME).item() == pytest.approx(0, abs=1e-12)
+    assert guidance_loss(language, language, EACH_ITS_OWN).item() > 0.01  # the shift makes the difference
+    assert guidance_loss(language, language, SAME, shift=0.0).item() == pytest.approx(0, abs=1e-12)
 
 
 def test_entries_of_one_class_do_not_matter_in_either_matrix():
     other_image, other_language = IMAGE.clone(), LANGUAGE.clone()
     other_image[0, 1] = other_image[1, 0] = -0.9
     other_language[0, 1] = -0.5
-    expected = guidance_loss(IMAGE, LANGUAGE, LABELS)
-    assert guidance_loss(other_image, other_language, LABELS) == expected
-    assert guidance_loss(other_image, other_language, torch.arange(3)) != expected
+    expected = guidance_loss(IMAGE, LANGUAGE, SAME)
+    assert guidance_loss(other_image, other_language, SAME) == expected
+    assert guidance_loss(other_image, other_language, EACH_ITS_OWN) != expected
 
 
 def test_the_gradient_goes_to_images_of_other_classes_only():
     image, language = IMAGE.clone().requires_grad_(), LANGUAGE.clone().requires_grad_()
-    guidance_loss(image, language, LABELS).backward()
+    guidance_loss(image, language, SAME).backward()
     assert language.grad is None
     assert (image.grad != 0).tolist() == [[False, False, True], [False, False, True], [True, True, False]]
     assert image.grad[1, 2] < 0  # -0.2 is below 1.1, so it should rise
@@ -72,7 +74,7 @@ def test_descending_it_brings_the_rows_together():
     optimizer = torch.optim.SGD([image], 1.0)
     for _ in range(200):
         optimizer.zero_grad()
-        loss = guidance_loss(image, LANGUAGE, LABELS)
+        loss = guidance_loss(image, LANGUAGE, SAME)
         loss.backward()
         optimizer.step()
     assert loss.item() < 1e-4
