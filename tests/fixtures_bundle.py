@@ -43,6 +43,13 @@ def tiny_detecting_bundle(tiny_bundles: Path, tiny_settings: Settings) -> Bundle
 
 
 @pytest.fixture(scope="session")
+def tiny_naming_bundle(tmp_path_factory: pytest.TempPathFactory, tiny_settings: Settings) -> Bundle:
+    """One that detects and names what sounds."""
+    directory = write_tiny_bundle(tmp_path_factory.mktemp("bundles"), detects=True, names=True)
+    return load_bundle(directory, tiny_settings.inference)
+
+
+@pytest.fixture(scope="session")
 def tiny_explaining_bundle(tiny_bundles: Path, tiny_settings: Settings) -> Bundle:
     return load_bundle(tiny_bundles / "tiny-explain", tiny_settings.inference)
 

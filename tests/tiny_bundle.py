@@ -12,6 +12,9 @@ So with a tone of amplitude 0.5 or more a white square on black lights exactly t
 On demand it detects, too: every cell is a box with its brightness as the score, "plain" unless its green or
 its blue exceeds its red by more than 0.1; from 0.5 on it counts, and `sounding` is the mean heat inside it.
 
+It may name what sounds: the evidence for Tone is its score times the share of red in the box, for Music that
+of green, for Thunder that of blue, all by the class map.
+
 And it explains, four steps of 0.5 s at once, with windows (w0, w1):
 
 * score of Tone: the largest w0; Music: 0.6 of it; Silence: the largest w1 - w0; Thunder: the largest w1 - 1;
@@ -75,7 +78,9 @@ PRESENCE = TensorSpec(name="presence", dtype="float32", shape=("N",))
 BOXES = TensorSpec(name="boxes", dtype="float32", shape=("N", CELLS**2, 4))
 BOX_SCORES = TensorSpec(name="scores", dtype="float32", shape=("N", CELLS**2))
 BOX_LABELS = TensorSpec(name="labels", dtype="int64", shape=("N", CELLS**2))
-
+LOOKS = TensorSpec(name="looks", dtype="float32", shape=("M", 3))
+NAMED_EVENTS = TensorSpec(name="events", dtype="float32", shape=("M", len(LABELS)))
+EVIDENCE = TensorSpec(name="evidence", dtype="float32", shape=("M", len(LABELS)))
 
 WINDOW = TensorSpec(name="window", dtype="float32", shape=("T", 2))
 HEAT = TensorSpec(name="heat", dtype="float32", shape=("T", CELLS, CELLS))
@@ -174,6 +179,15 @@ def detect_graph() -> onnx.ModelProto:
     return _model("detect", nodes, (TOKENS,), (BOXES, BOX_SCORES, BOX_LABELS), constants)
 
 
+def name_graph() -> onnx.ModelProto:
+    nodes = [
+        helper.make_node("MatMul", ["looks", "link"], ["linked"]),
+        helper.make_node("Mul", ["linked", "events"], ["evidence"]),
+    ]
+    link = np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]], np.float32)
+    return _model("name", nodes, (LOOKS, NAMED_EVENTS), (EVIDENCE,), {"link": link})
+
+
 def explain_graph() -> onnx.ModelProto:
     nodes = [
         helper.make_node("MatMul", ["window", "parts"], ["evidence"]),
@@ -233,6 +247,7 @@ def write_tiny_bundle(
     name: str = "tiny",
     version: str = "1",
     detects: bool = False,
+    names: bool = False,
     explains: bool = False,
 ) -> Path:
     """Write the bundle to `root/name` and return that directory."""
@@ -251,6 +266,9 @@ def write_tiny_bundle(
         detect = write_graph(directory, "detect", detect_graph(), (TOKENS,), outputs)
         detector = Detector(labels=KINDS, threshold=0.5, sounding=Sounding(scale=1, offset=0))
         manifest = _with_task(manifest, "detect", detect, detector=detector)
+    if names:
+        file = write_graph(directory, "name", name_graph(), (LOOKS, NAMED_EVENTS), (EVIDENCE,))
+        manifest = manifest.model_copy(update={"files": (*manifest.files, file)})
     if explains:
         explain = write_graph(directory, "explain", explain_graph(), EXPLAIN_INPUTS, EXPLAIN_OUTPUTS)
         manifest = _with_task(manifest, "explain", explain, explainer=EXPLAINER)

@@ -157,6 +157,12 @@ def cmc_views(context: typer.Context) -> None:
     _hand_on("training.trial.views_cli", context)
 
 
+@cli.command("guidance-trial", context_settings=_HANDED_ON)
+def guidance_trial(context: typer.Context) -> None:
+    """Train CMC with and without the guidance of words, and compare them."""
+    _hand_on("training.trial.guidance_cli", context)
+
+
 @cli.command("avdet", context_settings=_HANDED_ON)
 def avdet(context: typer.Context) -> None:
     """Train AVDet, a detector that learns from sounds and needs none."""
@@ -191,6 +197,12 @@ def stan(context: typer.Context) -> None:
 def stan_trial(context: typer.Context) -> None:
     """Train STAN and its controls with several seeds, and compare them."""
     _hand_on("training.trial.explained_cli", context)
+
+
+@cli.command("naming-trial", context_settings=_HANDED_ON)
+def naming_trial(context: typer.Context) -> None:
+    """Compare names of things: the detector's, those of a bridge made by hand, and those by language."""
+    _hand_on("training.trial.named_cli", context)
 
 
 @cli.command("add-explainer", context_settings=_HANDED_ON)

@@ -13,7 +13,9 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from app.inference.contract import NAME
 from app.inference.manifest import MANIFEST, Manifest, Precision, write_manifest
+from training.encoders.events import EVENT_NAMES
 from training.encoders.visual import FRAME_SIZE, load_visual
 from training.encoders.yamnet import WINDOW_SAMPLES, load_yamnet
 from training.manifest import CONFIGS, DETECT, EXPLAIN, build_manifest
@@ -30,13 +32,18 @@ _SPECTROGRAM = "log_mel."  # its constants need all their digits: quiet bands li
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """What a bundle is made of; the shapes are those of `app.inference.bundle`. Not every bundle detects or
-    explains."""
+    """What a bundle is made of; the shapes are those of `app.inference.bundle`. Not every bundle detects,
+    names what it detects, or explains.
+
+    Attributes:
+        name: (1000, 521), how near the names of ImageNet classes and of events are.
+    """
 
     visual: nn.Module
     audio: nn.Module
     localize: nn.Module
     detect: Avdet | None = None
+    name: Tensor | None = None
     explain: Kept | None = None
 
 
@@ -46,9 +53,18 @@ def load_networks() -> Networks:
     from training.detector import shipped as detector
     from training.explainer import shipped as explainer
     from training.guided.localizer import load_localizer
+    from training.guided.names import class_names
+    from training.methods.language_guidance.naming import name_link
 
     explain = explainer.load_shipped() if explainer.WEIGHTS.exists() else None
-    return Networks(load_visual(), load_yamnet(), load_localizer(), detector.load_shipped(), explain)
+    return Networks(
+        load_visual(),
+        load_yamnet(),
+        load_localizer(),
+        detect=detector.load_shipped(),
+        name=name_link(class_names(), EVENT_NAMES),
+        explain=explain,
+    )
 
 
 def export_bundle(
@@ -78,8 +94,8 @@ def export_bundle(
         WeightsMissing: run `earsight-train fetch-weights` first.
     """
     out.mkdir(parents=True, exist_ok=True)
-    for role in (DETECT, EXPLAIN):
-        (out / f"{role}.onnx").unlink(missing_ok=True)  # of an earlier export, which may have had that head
+    for role in (DETECT, NAME, EXPLAIN):
+        (out / f"{role}.onnx").unlink(missing_ok=True)  # of an earlier export, which may have had that graph
     for role, graph in build_graphs(networks or load_networks(), precision):
         path = out / f"{role}.onnx"
         _write(path, graph.SerializeToString(deterministic=True))
@@ -114,6 +130,11 @@ def build_graphs(networks: Networks, precision: Precision) -> Iterator[tuple[str
         from training.detector.graph import detect_graph
 
         yield DETECT, detect_graph(networks.detect)
+    if networks.name is not None:
+        from training.methods.language_guidance.naming import said
+        from training.methods.language_guidance.naming_graph import name_graph
+
+        yield NAME, name_graph(networks.name, said(EVENT_NAMES))
     if networks.explain is not None:
         from training.explainer.graph import explain_graph
 

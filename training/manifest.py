@@ -11,6 +11,7 @@ from typing import Any, Final
 import onnx
 from onnx import ValueInfoProto, helper
 
+from app.inference.contract import NAME
 from app.inference.manifest import (
     AudioSpec,
     Calibration,
@@ -26,7 +27,14 @@ from app.inference.manifest import (
     sha256_of,
 )
 from training.encoders.events import EVENT_NAMES
-from training.encoders.weights import DINOV2, EFFICIENTNET_LITE2, YAMNET, PublishedWeights
+from training.encoders.weights import (
+    DINOV2,
+    EFFICIENTNET_LITE2,
+    IMAGENET_NAMES,
+    MINILM,
+    YAMNET,
+    PublishedWeights,
+)
 from training.guided.bridge import load_bridge
 from training.onnx_graph import OPSET, precision_of
 
@@ -36,6 +44,8 @@ DETECT: Final = "detect"  # a graph that a bundle may have beside those, and its
 EXPLAIN: Final = "explain"  # another one
 SAMPLE_RATE_HZ = 16_000  # of YAMNet
 _ENCODERS = (DINOV2, EFFICIENTNET_LITE2, YAMNET)
+_NAMED_BY = (MINILM, IMAGENET_NAMES)
+_IN_GRAPH = "Not in the bundle: its name graph holds only which classes and events are called alike."
 
 
 def build_manifest(directory: Path, *, name: str = "default", configs: Path = CONFIGS) -> Manifest:
@@ -54,11 +64,16 @@ def build_manifest(directory: Path, *, name: str = "default", configs: Path = CO
     heads = [config["head"]]
     heads += [config["detector_head"]] if detects else []
     heads += [config["explainer_head"]] if explains else []
+    named_by = _NAMED_BY if (directory / f"{NAME}.onnx").exists() else ()
     return fill_manifest(
         directory,
         config,
-        weights=(*map(provenance, _ENCODERS), *(Weights(**head) for head in heads)),
-        metrics=_metrics(configs / f"{name}_metrics.json"),
+        weights=(
+            *map(provenance, _ENCODERS),
+            *(provenance(weights).model_copy(update={"note": _IN_GRAPH}) for weights in named_by),
+            *(Weights(**head) for head in heads),
+        ),
+        metrics=read_metrics(configs / f"{name}_metrics.json"),
         detector=_detector() if detects else None,
         explainer=_explainer() if explains else None,
     )
@@ -75,11 +90,12 @@ def fill_manifest(
 ) -> Manifest:
     """A manifest of the graphs in `directory` with what a configuration, of the form of the files in
     `configs`, says about them, and where their weights are from. With a detector or an explainer there is its
-    graph, too. Raises as `build_manifest` does.
+    graph, too, and a name graph is taken if there is one. Raises as `build_manifest` does.
     """
     added: list[Task] = [DETECT] if detector is not None else []
     added += [EXPLAIN] if explainer is not None else []
-    files = tuple(describe_graph(directory / f"{role}.onnx", role=role) for role in (*ROLES, *added))
+    roles = [*ROLES, *added, *([NAME] if (directory / f"{NAME}.onnx").exists() else [])]
+    files = tuple(describe_graph(directory / f"{role}.onnx", role=role) for role in roles)
     visual, audio = files[:2]
     sampling = config["sampling"]
     return Manifest(
@@ -173,7 +189,7 @@ def _explainer() -> Explainer:
     return described(*load_shipped())
 
 
-def _metrics(path: Path) -> tuple[Metric, ...]:
+def read_metrics(path: Path) -> tuple[Metric, ...]:
     """The measured figures; none before the first evaluation, which needs a bundle."""
     if not path.exists():
         return ()

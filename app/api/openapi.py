@@ -83,6 +83,7 @@ RESULT_EXAMPLE: dict[str, Any] = {
                     "box": [0.04, 0.52, 0.47, 0.98],
                     "score": 0.91,
                     "sounding": 0.77,
+                    "sound": {"label": "Bark", "score": 0.43},
                     "label": "dog",
                     "track_id": 1,
                 }
@@ -90,7 +91,15 @@ RESULT_EXAMPLE: dict[str, Any] = {
         }
     ],
     "tracks": [
-        {"track_id": 1, "label": "dog", "start_s": 0.0, "end_s": 0.0, "score": 0.91, "sounding": 0.77}
+        {
+            "track_id": 1,
+            "label": "dog",
+            "start_s": 0.0,
+            "end_s": 0.0,
+            "score": 0.91,
+            "sounding": 0.77,
+            "sound": {"label": "Bark", "score": 0.43},
+        }
     ],
     "explanations": [
         {

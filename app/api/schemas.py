@@ -107,6 +107,10 @@ class Seen(_Document):
     )
     score: Unit = Field(description="Confidence that there is an object of that extent.")
     sounding: Unit = Field(description="Probability that it is a source of the sound heard at that time.")
+    sound: HeardEvent | None = Field(
+        description="The event that it makes, by its looks, and the share of that in the evidence for any;"
+        " null unless it alone sounds."
+    )
 
 
 class Detection(Seen):
@@ -128,6 +132,9 @@ class Track(_Document):
     end_s: float = Field(description="Time of the last frame that shows it.")
     score: Unit = Field(description="The highest of its frames.")
     sounding: Unit = Field(description="The highest of its frames.")
+    sound: HeardEvent | None = Field(
+        description="A vote of its frames, with the highest score of that event."
+    )
     frames: tuple[TrackFrame, ...] | None = Field(
         None, description="Where it was found, with `group_by=track`; else look into `frames` of the result."
     )

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.errors import BundleError, InternalError, ModelNotReady, NotFound
-from app.inference.contract import GRAPHS, OPTIONAL, Explained, Versions, check_contract
+from app.inference.contract import GRAPHS, NAME, OPTIONAL, Explained, Versions, check_contract
 from app.inference.graph_files import read_graphs
 from app.inference.manifest import (
     BUNDLE_NAME,
@@ -101,6 +101,18 @@ class Bundle:
         outputs = self._run("detect", tokens=tokens, class_map=class_map)
         return outputs["boxes"], outputs["scores"], outputs["labels"]
 
+    def name(self, looks: Floats, events: Floats) -> Floats:
+        """Tell which events M things make; for a bundle that `names`.
+
+        Args:
+            looks: (M, C), the mean class map inside the box of each.
+            events: (M, E), what is heard.
+
+        Returns:
+            Evidence (M, E) for each event, a share of the sum of all; 0 throughout if nothing is heard.
+        """
+        return self._run(NAME, looks=looks, events=events)["evidence"]
+
     def explain(
         self,
         tokens: Floats,
@@ -130,6 +142,11 @@ class Bundle:
             target=np.array(target, np.int64),
         )
         return Explained(**outputs)
+
+    @property
+    def names(self) -> bool:
+        """Whether the bundle has a graph that names sounds of things."""
+        return NAME in self.runners
 
     @property
     def detector(self) -> Detector:
@@ -244,7 +261,7 @@ def _open(
 ) -> dict[str, Runner]:
     runners: dict[str, Runner] = {}
     for role, (inputs, outputs) in GRAPHS.items():
-        if role in OPTIONAL and role not in manifest.tasks:
+        if not _offers(manifest, role):
             continue
         entry = _choose(manifest, role, placement.provider)
         check_contract(entry, role, inputs=inputs, outputs=outputs)
@@ -253,6 +270,12 @@ def _open(
         running = _running(entry, placement.provider, beside)
         runners[role] = running or GraphRunner(models[entry.sha256], entry, placement=place)
     return runners
+
+
+def _offers(manifest: Manifest, role: str) -> bool:
+    if role == NAME:
+        return any(entry.role == role for entry in manifest.files)
+    return role not in OPTIONAL or role in manifest.tasks
 
 
 def _running(entry: GraphFile, provider: Provider, beside: Sequence[Bundle]) -> Runner | None:

@@ -27,6 +27,7 @@ GRAPHS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {"tokens": "float32", "class_map": "float32"},
         {"boxes": "float32", "scores": "float32", "labels": "int64"},
     ),
+    "name": ({"looks": "float32", "events": "float32"}, {"evidence": "float32"}),
     "explain": (
         {
             "tokens": "float32",
@@ -56,6 +57,7 @@ GRAPHS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
 
 _ENCODERS = ("visual", "audio")
 OPTIONAL = ("detect", "explain")  # loaded if the task of that name is offered
+NAME = "name"  # loaded if it is there
 
 
 class Versions(NamedTuple):

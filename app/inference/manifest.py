@@ -30,7 +30,7 @@ class TensorSpec(_Part):
 
 
 class GraphFile(_Part):
-    """One ONNX file of the bundle. `role` is visual, audio, localize, detect or explain.
+    """One ONNX file of the bundle. `role` is visual, audio, localize, detect, name or explain.
 
     With `bundle` the file lies in the directory of another bundle, which need not be loaded: bundles that
     differ in one graph keep the others once.

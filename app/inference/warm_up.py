@@ -39,6 +39,10 @@ def warm_up(bundle: Bundle, settings: InferenceSettings) -> None:
             _expect_unit(name, values)
         if "detect" in manifest.tasks:
             _warm_up_detect(bundle, tokens, class_map)
+        if bundle.names:
+            evidence = bundle.name(class_map.mean(axis=(1, 2)), scores)
+            _expect("evidence", evidence, scores.shape)
+            _expect_unit("evidence", evidence)
     if "explain" in manifest.tasks:
         _warm_up_explain(bundle, tokens[:1], class_map[:1], embedding[:1])
 

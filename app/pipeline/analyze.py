@@ -21,6 +21,7 @@ from app.pipeline.envelope import Envelope
 from app.pipeline.explain import BEST, event_index
 from app.pipeline.features import Features
 from app.pipeline.localize import localize, unheard
+from app.pipeline.naming import name_sounds
 from app.pipeline.stretches import ClipExplainer
 from app.pipeline.tracking import Tracker, settle_labels
 from app.results.model import Explanation, FrameResults, GroupBy, Notice, Result, Thresholds
@@ -253,6 +254,7 @@ class _Run:
             if self._tracker is None:
                 return part, explained
             found = detect(self._bundle, tokens, class_map, part.heatmap)
+            found = name_sounds(self._bundle, found, class_map, features.events)
         followed = map(self._tracker.follow, time_s.tolist(), found)
         return replace(part, detections=settle_labels(tuple(followed))), explained
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from app.inference.bundle import Bundle
 from app.inference.manifest import Detector, Sounding
-from app.pipeline.boxes import iou, share_inside
+from app.pipeline.boxes import inside_cells, iou, share_inside
 from app.results.model import Detection
 
 Floats = npt.NDArray[np.float32]
@@ -73,8 +73,8 @@ def heat_overlap(boxes: Floats, heatmap: Floats) -> npt.NDArray[np.float64]:
         (M,) in [0, 1]: 1 for a box that holds all heat and nothing else, 0 for one without any.
     """
     rows, columns = heatmap.shape
-    across = _overlap(boxes[:, 0], boxes[:, 2], columns)
-    down = _overlap(boxes[:, 1], boxes[:, 3], rows)
+    across = inside_cells(boxes[:, 0], boxes[:, 2], columns)
+    down = inside_cells(boxes[:, 1], boxes[:, 3], rows)
     inside = np.einsum("mr,rc,mc->m", down, heatmap.astype(np.float64), across)
     area = down.sum(axis=1) * across.sum(axis=1)
     overlap: npt.NDArray[np.float64] = inside / (area + heatmap.sum(dtype=np.float64) / heatmap.size - inside)
@@ -113,11 +113,3 @@ def _kept(
     kept = seen[scores[seen] >= detector.threshold]
     by_score: npt.NDArray[np.int64] = kept[np.argsort(-scores[kept], kind="stable")]
     return by_score
-
-
-def _overlap(low: Floats, high: Floats, cells: int) -> npt.NDArray[np.float64]:
-    """How much of each interval [low, high] (M,) of the unit line lies in each of `cells` equal parts."""
-    edges = np.arange(cells + 1) / cells
-    inside = np.minimum(high[:, None], edges[1:]) - np.maximum(low[:, None], edges[:-1])
-    overlap: npt.NDArray[np.float64] = np.maximum(inside, 0)
-    return overlap

@@ -14,6 +14,7 @@ from app.results.box_tag import TagMaker
 from app.results.model import Detection
 from app.results.palette import SILENT, Colour, track_colour
 from app.results.planes import UInt8, plane_of, scaled, yuv_of
+from app.results.tracks import Track
 
 _BOLD_PX_AT_720 = 5.2  # width of the line on a picture whose short side is 720 pixels
 _THIN_PX_AT_720 = 1.6
@@ -45,13 +46,13 @@ class BoxLayer:
     Args:
         width, height: of the picture in pixels, both even. It lies in the upper left of the frames.
         threshold: probability of sounding from which a box is bold.
-        labels: name of each track; a detection whose track is not among them shows its own label.
+        tracks: by their number; a detection whose track is not among them shows its own label.
     """
 
-    def __init__(self, width: int, height: int, *, threshold: float, labels: Mapping[int, str]) -> None:
+    def __init__(self, width: int, height: int, *, threshold: float, tracks: Mapping[int, Track]) -> None:
         self._width, self._height = width, height
         self._threshold = threshold
-        self._labels = labels
+        self._tracks = tracks
         short = min(width, height)
         self._bold_px = max(2, round(_BOLD_PX_AT_720 * short / 720))
         self._thin_px = max(1, round(_THIN_PX_AT_720 * short / 720))
@@ -107,8 +108,10 @@ class BoxLayer:
                 part[:] = code
 
     def _tag(self, detection: Detection) -> tuple[UInt8, UInt8, UInt8]:
-        label = self._labels.get(detection.track_id, detection.label)
         colour = self._colour(detection)
+        label, track = detection.label, self._tracks.get(detection.track_id)
+        if track is not None:
+            label = track.called if self._sounds(detection) else track.label
         key = (label, f"{detection.score:.2f}", colour)
         if key not in self._tags:
             if len(self._tags) >= _MOST_TAGS_KEPT:

@@ -1,8 +1,8 @@
 """The detections as a COCO file, which annotation tools and evaluators read.
 
 One image for each sampled frame, one annotation for each detection. Boxes are pixels of the displayed frame;
-beside COCO's own fields stand the time of a frame, and the score, the `sounding` probability and the track of
-a detection.
+beside COCO's own fields stand the time of a frame, and the score, the `sounding` probability, the name of the
+sound and the track of a detection.
 """
 
 from __future__ import annotations
@@ -91,6 +91,7 @@ def _annotations(
                 "iscrowd": 0,
                 "score": round(detection.score, _SCORE_DIGITS),
                 "sounding": round(detection.sounding, _SCORE_DIGITS),
+                "sound": detection.sound.label if detection.sound else None,
                 "track_id": detection.track_id,
             }
 

@@ -187,6 +187,7 @@ def _track_document(track: Track, frames: FrameResults, *, in_full: bool) -> Doc
         "end_s": _time(frames.time_s[track.rows[-1]]),
         "score": _score(track.score),
         "sounding": _score(track.sounding),
+        "sound": track.sound and _event(track.sound),
     }
     if in_full:
         document["frames"] = [
@@ -205,6 +206,7 @@ def _seen(detection: Detection) -> Document:
         "box": [_score(edge) for edge in detection.box],
         "score": _score(detection.score),
         "sounding": _score(detection.sounding),
+        "sound": detection.sound and _event(detection.sound),
     }
 
 

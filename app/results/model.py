@@ -52,6 +52,8 @@ class Detection:
         score: confidence in [0, 1] that there is an object of that extent.
         sounding: probability in [0, 1] that it is a source of the sound heard at that time.
         track_id: the same number for the same object in all frames, from 1.
+        sound: the event that it makes, and the share in [0, 1] of that event in all that speaks for any; None
+            if it does not sound, others do as well, or the bundle has no names for it.
     """
 
     box: tuple[float, float, float, float]
@@ -59,6 +61,7 @@ class Detection:
     score: float
     sounding: float
     track_id: int
+    sound: Heard | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ def write_npz(result: Result, stream: BinaryIO) -> None:
 
     If detection ran there are also `boxes` (M, 4) float32, x0, y0, x1, y1 as fractions of the displayed
     frame, of all frames one after the other, and for each of them `box_frame` int64, the index into `time_s`,
-    `box_score` and `box_sounding` float32 in [0, 1], `box_label` str, and `box_track` int64, from 1.
+    `box_score` and `box_sounding` float32 in [0, 1], `box_label` str, `box_sound` str, empty without a name,
+    and `box_track` int64, from 1.
 
     If the clip was explained there are also the S steps of all stretches one after the other:
     `explain_time_s` and `explain_start_s` (S,) float64, their times and the starts of their stretches, and
@@ -45,6 +46,9 @@ def _box_arrays(detections: Sequence[Sequence[Detection]]) -> dict[str, Any]:
         "box_score": np.array([detection.score for _, detection in found], np.float32),
         "box_sounding": np.array([detection.sounding for _, detection in found], np.float32),
         "box_label": np.array([detection.label for _, detection in found], np.str_),
+        "box_sound": np.array(
+            [detection.sound.label if detection.sound else "" for _, detection in found], np.str_
+        ),
         "box_track": np.array([detection.track_id for _, detection in found], np.int64),
     }
 

@@ -167,7 +167,7 @@ class _Painter:
             width,
             height,
             threshold=result.thresholds.sounding,
-            labels={track.track_id: track.label for track in tracks_of(result.frames)},
+            tracks={track.track_id: track for track in tracks_of(result.frames)},
         )
         self.height = height + self._lane.height
         self._canvas = np.zeros((self.height, width, 3), np.uint8)

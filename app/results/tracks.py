@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 
-from app.results.model import Detection, FrameResults
+from app.results.model import Detection, FrameResults, Heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,25 @@ class Track:
     def sounding(self) -> float:
         """The highest probability, in [0, 1], that it sounds in one of its frames."""
         return max(detection.sounding for detection in self.detections)
+
+    @property
+    def sound(self) -> Heard | None:
+        """The event that it makes by most of its detections, weighed by their scores, with the highest score
+        of it; None if none of them says one."""
+        heard = [detection.sound for detection in self.detections if detection.sound is not None]
+        votes: defaultdict[str, float] = defaultdict(float)
+        for sound in heard:
+            votes[sound.label] += sound.score
+        if not votes:
+            return None
+        label = max(votes, key=lambda name: votes[name])
+        return Heard(label, max(sound.score for sound in heard if sound.label == label))
+
+    @property
+    def called(self) -> str:
+        """Its label and, unless that says the same, the first name of the sound that it makes."""
+        name = self.sound.label.partition(",")[0] if self.sound else self.label
+        return self.label if name.casefold() == self.label.casefold() else f"{self.label} · {name}"
 
 
 def tracks_of(frames: FrameResults) -> tuple[Track, ...]:

@@ -1,7 +1,8 @@
 """What sounds in a clip as WebVTT subtitles: the names of what is heard, and where its source is.
 
 Cues read `Guitar (acoustic guitar, left)` where a detected object sounds, else `Guitar (in view)` or
-`Guitar (not in view)`.
+`Guitar (not in view)`. What an object is heard as stands with it unless it is said already:
+`Animal (dog · Bark, left)`.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class _Words:
     def __init__(self, result: Result) -> None:
         self._frames = result.frames
         self._thresholds = result.thresholds
-        self._labels = {track.track_id: track.label for track in tracks_of(result.frames)}
+        self._tracks = {track.track_id: track for track in tracks_of(result.frames)}
         # Names keep one order, by their scores over the whole clip, so that they do not swap.
         self._weight: defaultdict[str, float] = defaultdict(float)
         for heard in result.frames.heard:
@@ -80,21 +81,25 @@ class _Words:
         if not heard:
             return ""
         names = sorted((event.label for event in heard), key=lambda label: (-self._weight[label], label))
-        return f"{' · '.join(names)} ({self._where(index)})"
+        return f"{' · '.join(names)} ({self._where(index, names)})"
 
-    def _where(self, index: int) -> str:
+    def _where(self, index: int, names: list[str]) -> str:
         found = () if self._frames.detections is None else self._frames.detections[index]
         sounding = [each for each in found if each.sounding >= self._thresholds.sounding]
         if sounding:
-            return self._objects(sounding)
+            return self._objects(sounding, names)
         present = self._frames.presence[index] >= self._thresholds.presence
         return "in view" if present else "not in view"
 
-    def _objects(self, sounding: list[Detection]) -> str:
-        """The most probable sources, from left to right."""
+    def _objects(self, sounding: list[Detection], names: list[str]) -> str:
+        """The most probable sources, from left to right, beside the names of what is heard."""
         most = sorted(sounding, key=lambda each: -each.sounding)[:_MOST_OBJECTS]
         most.sort(key=_middle)
-        return "; ".join(dict.fromkeys(f"{self._labels[each.track_id]}, {_side(each)}" for each in most))
+        return "; ".join(dict.fromkeys(f"{self._called(each, names)}, {_side(each)}" for each in most))
+
+    def _called(self, detection: Detection, names: list[str]) -> str:
+        track = self._tracks[detection.track_id]
+        return track.label if track.sound is None or track.sound.label in names else track.called
 
 
 def _middle(detection: Detection) -> float:

@@ -225,6 +225,14 @@ def test_all_frames_of_an_object_get_the_label_that_fits_it_best_in_the_end(
     assert {found.label for detections in result.frames.detections for found in detections} == {"green"}
 
 
+def test_what_sounds_is_named_while_it_does(sounding_square, tiny_naming_bundle, tiny_settings):
+    result = _analyze(sounding_square, tiny_naming_bundle, tiny_settings, tasks=("detect",))
+    (loud,), (quiet,) = (result.frames.detections[_at(result, time_s)] for time_s in (1.0, 0.1))
+    assert loud.sound.label == "Tone"  # by a third, the share of red in what is white, and Music by 0.2
+    assert loud.sound.score == pytest.approx(1 / 3, abs=0.01)
+    assert quiet.sound is None
+
+
 def test_every_encoding_is_shared_by_all_tasks(
     sounding_square, tiny_detecting_bundle, tiny_settings, monkeypatch
 ):

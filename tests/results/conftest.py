@@ -119,7 +119,7 @@ def small_result(make_result: MakeResult) -> Result:
 @pytest.fixture
 def two_dogs(make_result: MakeResult) -> Result:
     """Three frames of 200 by 100 pixels: a dog that barks, then a second one and a cat; the last is empty."""
-    barking = Detection((0.1, 0.2, 0.35, 0.8), "dog", 0.91, 0.87654321, 1)
+    barking = Detection((0.1, 0.2, 0.35, 0.8), "dog", 0.91, 0.87654321, 1, Heard("Bark", 0.4))
     moved = Detection((0.2, 0.2, 0.45, 0.8), "dog", 0.8, 0.7, 1)
     second = Detection((0.6, 0.0, 1.0, 1.0), "dog", 0.7, 0.1, 2)
     cat = Detection((0.5, 0.5, 0.75, 0.75), "cat", 0.6, 0.2, 3)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import av
 import numpy as np
@@ -8,8 +9,9 @@ import pytest
 
 from app.media.encode import YuvConverter
 from app.results.box_layer import BoxLayer
-from app.results.model import Detection
+from app.results.model import Detection, Heard
 from app.results.palette import SILENT, track_colour
+from app.results.tracks import Track
 
 WIDTH, HEIGHT = 640, 360
 BOX = (0.25, 0.25, 0.75, 0.75)
@@ -23,9 +25,9 @@ def _rgb(frame: av.VideoFrame) -> np.ndarray:
     return frame.to_ndarray(format="rgb24").astype(int)
 
 
-def _painted(*detections: Detection, grey: int = 90, labels=None) -> np.ndarray:
+def _painted(*detections: Detection, grey: int = 90, tracks=None) -> np.ndarray:
     frame = _frame(grey)
-    BoxLayer(WIDTH, HEIGHT, threshold=0.5, labels=labels or {}).paint(frame, detections)
+    BoxLayer(WIDTH, HEIGHT, threshold=0.5, tracks=tracks or {}).paint(frame, detections)
     return _rgb(frame)
 
 
@@ -91,7 +93,7 @@ def test_label_and_line_show_on_any_background(grey, sounding):
 @pytest.mark.parametrize("sounding", [0.1, 0.9])
 def test_nothing_leaves_the_picture(box, sounding):
     frame = _frame(lane=40)
-    layer = BoxLayer(WIDTH, HEIGHT, threshold=0.5, labels={})
+    layer = BoxLayer(WIDTH, HEIGHT, threshold=0.5, tracks={})
     layer.paint(frame, [_dog(box, sounding=sounding, label="a name that is longer than the box " * 4)])
     change = np.abs(_rgb(frame) - _rgb(_frame(lane=40))).max(axis=2)
     assert not change[HEIGHT + 1 :].any()  # a row further: to RGB, chroma is interpolated
@@ -101,7 +103,7 @@ def test_nothing_leaves_the_picture(box, sounding):
 @pytest.mark.parametrize("size", [(2, 2), (16, 8), (64, 36), (36, 64)])
 def test_picture_smaller_than_the_label_is_no_error(size):
     frame = _frame(size=size)
-    BoxLayer(*size, threshold=0.5, labels={}).paint(frame, [_dog(), _dog((0.5, 0, 1, 1), sounding=0.1)])
+    BoxLayer(*size, threshold=0.5, tracks={}).paint(frame, [_dog(), _dog((0.5, 0, 1, 1), sounding=0.1)])
     assert (frame.width, frame.height) == size
 
 
@@ -120,5 +122,13 @@ def test_what_sounds_lies_above_what_does_not():
 
 
 def test_label_of_the_track_is_shown():
-    assert np.array_equal(_painted(_dog(label="wolf"), labels={1: "dog"}), _painted(_dog()))
+    tracks = {1: Track(1, "dog", (0,), (_dog(),))}
+    assert np.array_equal(_painted(_dog(label="wolf"), tracks=tracks), _painted(_dog()))
     assert not np.array_equal(_painted(_dog(label="wolf")), _painted(_dog()))
+
+
+def test_sound_of_the_track_is_shown_while_it_sounds():
+    tracks = {1: Track(1, "dog", (0,), (replace(_dog(), sound=Heard("Bark", 0.5)),))}
+    assert np.array_equal(_painted(_dog(), tracks=tracks), _painted(_dog(label="dog · Bark")))
+    silent = _dog(sounding=0.1)
+    assert np.array_equal(_painted(silent, tracks=tracks), _painted(silent))

@@ -54,9 +54,11 @@ def test_every_detection_is_an_annotation_in_pixels(two_dogs):
         "iscrowd": 0,
         "score": 0.91,
         "sounding": 0.8765,
+        "sound": "Bark",
         "track_id": 1,
     }
     assert document["annotations"][3]["category_id"] == 1
+    assert document["annotations"][3]["sound"] is None
     assert document["info"]["model"]["name"] == "tiny"
     assert document["info"]["sounding_threshold"] == 0.5
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from app.results.json_writer import explanation_document, frame_document, result_document, write_json
-from app.results.model import Detection, Result
+from app.results.model import Detection, Heard, Result
 
 
 def _written(result: Result) -> dict:
@@ -122,22 +122,25 @@ def detected(make_result) -> Result:
     """A dog in both frames that sounds in the second, and a cat in the first."""
     dog = Detection((0.123456, 0.25, 0.5, 1.0), "dog", 0.9, 0.1, 2)
     cat = Detection((0.0, 0.0, 0.25, 0.5), "cat", 0.65432, 0.2, 1)
-    detections = ((dog, cat), (replace(dog, score=0.8, sounding=0.7),))
+    detections = ((dog, cat), (replace(dog, score=0.8, sounding=0.7, sound=Heard("Bark", 0.43216)),))
     return make_result(np.zeros((2, 2, 2)), times_s=[0.0, 1 / 3], detections=detections)
 
 
+BARK = {"label": "Bark", "score": 0.4322}
+CAT_SEEN = {"box": [0.0, 0.0, 0.25, 0.5], "score": 0.6543, "sounding": 0.2, "sound": None}
+DOG_SEEN = {"box": [0.1235, 0.25, 0.5, 1.0], "score": 0.9, "sounding": 0.1, "sound": None}
+DOG_LATER = DOG_SEEN | {"score": 0.8, "sounding": 0.7, "sound": BARK}
 CAT = {"track_id": 1, "label": "cat", "start_s": 0.0, "end_s": 0.0, "score": 0.6543, "sounding": 0.2}
+CAT |= {"sound": None}
 DOG = {"track_id": 2, "label": "dog", "start_s": 0.0, "end_s": 0.333333, "score": 0.9, "sounding": 0.7}
+DOG |= {"sound": BARK}
 
 
 def test_detections_stand_in_their_frames_and_the_tracks_sum_them_up(detected):
     document = _written(detected)
     assert [frame["detections"] for frame in document["frames"]] == [
-        [
-            {"box": [0.1235, 0.25, 0.5, 1.0], "score": 0.9, "sounding": 0.1, "label": "dog", "track_id": 2},
-            {"box": [0.0, 0.0, 0.25, 0.5], "score": 0.6543, "sounding": 0.2, "label": "cat", "track_id": 1},
-        ],
-        [{"box": [0.1235, 0.25, 0.5, 1.0], "score": 0.8, "sounding": 0.7, "label": "dog", "track_id": 2}],
+        [DOG_SEEN | {"label": "dog", "track_id": 2}, CAT_SEEN | {"label": "cat", "track_id": 1}],
+        [DOG_LATER | {"label": "dog", "track_id": 2}],
     ]
     assert document["tracks"] == [CAT, DOG]
     assert document == result_document(detected)
@@ -150,15 +153,8 @@ def test_grouped_by_track_they_stand_in_the_tracks_only(detected):
     cat, dog = document["tracks"]
     first = {"time_s": 0.0, "frame": 0}
     second = {"time_s": 0.333333, "frame": 8}
-    assert cat == CAT | {
-        "frames": [{**first, "box": [0.0, 0.0, 0.25, 0.5], "score": 0.6543, "sounding": 0.2}]
-    }
-    assert dog == DOG | {
-        "frames": [
-            {**first, "box": [0.1235, 0.25, 0.5, 1.0], "score": 0.9, "sounding": 0.1},
-            {**second, "box": [0.1235, 0.25, 0.5, 1.0], "score": 0.8, "sounding": 0.7},
-        ]
-    }
+    assert cat == CAT | {"frames": [first | CAT_SEEN]}
+    assert dog == DOG | {"frames": [first | DOG_SEEN, second | DOG_LATER]}
     assert document == result_document(grouped)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.results.model import Detection
+from app.results.model import Detection, Heard
 from app.results.npz import write_npz
 
 
@@ -27,7 +27,7 @@ def test_archive_holds_the_exact_arrays_without_pickle(make_result):
 
 
 def test_boxes_of_all_frames_follow_each_other(make_result):
-    dog = Detection((0.1, 0.25, 0.5, 1.0), "dog", 0.9, 0.1, 2)
+    dog = Detection((0.1, 0.25, 0.5, 1.0), "dog", 0.9, 0.1, 2, Heard("Bark", 0.4))
     cat = Detection((0.0, 0.0, 0.25, 0.5), "Katze", 0.65, 0.2, 1)
     stream = io.BytesIO()
     write_npz(make_result(np.zeros((3, 2, 2)), detections=((dog, cat), (), (dog,))), stream)
@@ -39,6 +39,7 @@ def test_boxes_of_all_frames_follow_each_other(make_result):
         assert archive["box_score"].tolist() == pytest.approx([0.9, 0.65, 0.9])
         assert archive["box_sounding"].tolist() == pytest.approx([0.1, 0.2, 0.1])
         assert archive["box_label"].tolist() == ["dog", "Katze", "dog"]
+        assert archive["box_sound"].tolist() == ["Bark", "", "Bark"]
         assert archive["box_track"].tolist() == [2, 1, 2]
         assert {archive[name].dtype for name in ("box_score", "box_sounding")} == {np.dtype(np.float32)}
         assert {archive[name].dtype for name in ("box_frame", "box_track")} == {np.dtype(np.int64)}
@@ -50,7 +51,8 @@ def test_no_box_in_any_frame_gives_empty_arrays(make_result):
     stream.seek(0)
     with np.load(stream, allow_pickle=False) as archive:
         assert archive["boxes"].shape == (0, 4)
-        assert archive["box_label"].shape == (0,)
+        assert archive["box_label"].shape == archive["box_sound"].shape == (0,)
+        assert archive["box_sound"].dtype.kind == "U"
 
 
 def test_same_result_gives_the_same_bytes(small_result):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import av
@@ -14,7 +14,7 @@ import app.results.overlay
 from app.errors import InternalError, MediaCorrupt
 from app.media.display import DisplayFrame, SoundBlock
 from app.media.encode import ClipWriter, YuvConverter
-from app.results.model import Detection, Result
+from app.results.model import Detection, Heard, Result
 from app.results.overlay import write_overlay
 from app.results.palette import track_colour
 from app.settings import DecodeSettings, LimitSettings, OverlaySettings
@@ -168,6 +168,16 @@ def test_box_of_what_sounds_is_drawn_on_the_picture(make_result, render):
     edge = image[HEIGHT // 2 : HEIGHT * 3 // 4 - 4, WIDTH // 4]
     assert np.abs(edge.mean(axis=0) - track_colour(1)).max() < 40
     assert np.abs(image[HEIGHT // 2, WIDTH // 2] - GREY).max() < 6
+
+
+def test_box_is_called_by_its_sound_too_in_all_frames_that_show_it(make_result, render):
+    dog = Detection((0.25, 0.25, 0.75, 0.75), "dog", 0.9, 0.8, 1)
+    shown = []
+    for last in (dog, replace(dog, sound=Heard("Bark", 0.5)), replace(dog, label="dog · Bark")):
+        result = _make(make_result, np.zeros((4, 16, 16)), detections=((dog,),) * 3 + ((last,),))
+        shown.append(_images(render(result, FakeDisplay(_times_s())))[0.0])
+    assert not np.array_equal(shown[1], shown[0])
+    assert np.array_equal(shown[1], shown[2])
 
 
 def test_colour_fades_between_two_samples(make_result, render):

@@ -45,8 +45,8 @@ def made(make_result):
     return make
 
 
-def _object(label, box, *, sounding=0.9, track_id=1):
-    return Detection(box, label, 0.8, sounding, track_id)
+def _object(label, box, *, sounding=0.9, track_id=1, sound=None):
+    return Detection(box, label, 0.8, sounding, track_id, sound)
 
 
 def test_file_is_the_format_that_browsers_read(made):
@@ -75,6 +75,15 @@ def test_sounding_objects_are_named_with_their_side_from_left_to_right(made):
         _object("dog", CENTRE, sounding=0.2, track_id=3),
     )
     assert _texts(made(GUITAR, detections=(found,))) == ["Guitar (acoustic guitar, left; car, right)"]
+
+
+def test_object_is_called_by_its_sound_too_unless_the_cue_says_that_already(made):
+    found = (_object("person", LEFT, sound=Heard("Acoustic guitar", 0.5)),)
+    strumming = (Heard("Music", 0.9), Heard("Acoustic guitar", 0.8))
+    assert _texts(made(GUITAR, strumming, detections=(found, found))) == [
+        "Guitar (person · Acoustic guitar, left)",
+        "Music · Acoustic guitar (person, left)",
+    ]
 
 
 def test_middle_of_the_picture_is_the_centre_and_equal_objects_are_named_once(made):

@@ -6,7 +6,7 @@ import pytest
 
 from app.inference.bundle import SHIPPED_BUNDLES
 from app.inference.manifest import MANIFEST, Metric
-from training.encoders.weights import DINOV2, EFFICIENTNET_LITE2, YAMNET
+from training.encoders.weights import DINOV2, EFFICIENTNET_LITE2, IMAGENET_NAMES, MINILM, YAMNET
 from training.manifest import CONFIGS, build_manifest, describe_graph
 
 DEFAULT = SHIPPED_BUNDLES / "default"
@@ -32,12 +32,22 @@ def test_the_default_bundle_has_at_most_60_megabytes():
 def test_every_set_of_weights_is_named_with_licence_and_origin():
     manifest = build_manifest(DEFAULT)
     published = {entry.name: entry for entry in manifest.weights}
-    for weights in (DINOV2, EFFICIENTNET_LITE2, YAMNET):
+    for weights in (DINOV2, EFFICIENTNET_LITE2, YAMNET, MINILM, IMAGENET_NAMES):
         entry = published[weights.content]
         assert (entry.licence, entry.sha256) == (weights.licence, weights.sha256)
         assert weights.package in entry.source
     assert "does not say whether it fine-tuned" in published[DINOV2.content].note
-    assert len(manifest.weights) == 6, "the heads have origins too"
+    assert "Not in the bundle" in published[MINILM.content].note
+    assert len(manifest.weights) == 8, "the heads have origins too"
+
+
+def test_weights_behind_names_are_named_only_if_the_bundle_names(tmp_path):
+    for path in DEFAULT.glob("*.onnx"):
+        if path.stem != "name":
+            (tmp_path / path.name).symlink_to(path)
+    manifest = build_manifest(tmp_path)
+    assert [entry.role for entry in manifest.files] == ["visual", "audio", "localize", "detect", "explain"]
+    assert not {MINILM.content, IMAGENET_NAMES.content} & {entry.name for entry in manifest.weights}
 
 
 def test_figures_come_from_the_file_that_the_evaluation_writes(configs):

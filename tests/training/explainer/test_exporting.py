@@ -1,6 +1,7 @@
 """The explainer of the default bundle on its way into it."""
 
 import pytest
+import torch
 from torch import nn
 
 from app.inference.bundle import SHIPPED_BUNDLES
@@ -24,12 +25,15 @@ def kept(random_explainer, references, graph, monkeypatch):
 
 @pytest.fixture
 def without_encoders(monkeypatch):
-    """Graphs of the tiny bundle in the place of those that would have to be fetched and traced."""
+    """Graphs of the tiny bundle in the place of those that would have to be fetched and traced, and no names
+    in the place of those that would have to be fetched and compared."""
     for role in ("visual", "audio", "localize"):
         made = getattr(tiny_bundle, f"{role}_graph")()
         monkeypatch.setattr(export, f"{role}_graph", lambda _, made=made: made)
     for place in ("training.export.load_visual", "training.export.load_yamnet"):
         monkeypatch.setattr(place, nn.Identity)
+    monkeypatch.setattr("training.guided.names.class_names", list)
+    monkeypatch.setattr("training.methods.language_guidance.naming.name_link", lambda *_names: torch.eye(2))
 
 
 def test_an_explainer_becomes_a_graph_beside_the_others(without_encoders, kept, graph):
@@ -39,8 +43,14 @@ def test_an_explainer_becomes_a_graph_beside_the_others(without_encoders, kept, 
     assert built["explain"] is graph
 
 
-def test_an_explainer_of_an_earlier_export_does_not_stay(without_encoders, tmp_path):
-    (tmp_path / "explain.onnx").write_bytes(b"old")
+def test_names_become_a_graph_beside_the_others(without_encoders):
+    networks = Networks(nn.Identity(), nn.Identity(), nn.Identity(), name=torch.eye(1000, 521))
+    assert list(dict(build_graphs(networks, "fp32"))) == ["visual", "audio", "localize", "name"]
+
+
+def test_graphs_of_an_earlier_export_do_not_stay(without_encoders, tmp_path):
+    for role in ("explain", "name"):
+        (tmp_path / f"{role}.onnx").write_bytes(b"old")
     networks = Networks(nn.Identity(), nn.Identity(), nn.Identity())
     export_bundle(tmp_path, precision="fp32", networks=networks, describe=lambda _: build_manifest(DEFAULT))
     assert sorted(path.name for path in tmp_path.glob("*.onnx")) == [
@@ -61,6 +71,7 @@ def test_the_default_bundle_explains_if_an_explainer_is_kept(
         shipped.keep(random_explainer(), references, **places)
     networks = load_networks()
     assert networks.detect is not None
+    assert torch.equal(networks.name, torch.eye(2))
     assert (networks.explain is not None) == there
 
 
