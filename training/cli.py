@@ -95,11 +95,16 @@ def export(
 
 
 @cli.command("manifest")
-def manifest(out: OutDir = DEFAULT_BUNDLE) -> None:
+def manifest(
+    out: OutDir = DEFAULT_BUNDLE,
+    name: Annotated[
+        str, typer.Option(help="Of the configuration; `fast` for the student's bundle.")
+    ] = "default",
+) -> None:
     """Write the manifest of a bundle anew, with its graphs as they are: after an evaluation, or new words."""
     from training.export import rewrite_manifest
 
-    written = rewrite_manifest(out)
+    written = rewrite_manifest(out, name=name)
     typer.echo(f"{out}: {len(written.metrics)} figures, {len(written.files)} graphs")
 
 
@@ -175,6 +180,12 @@ def avdet_trial(context: typer.Context) -> None:
     _hand_on("training.trial.boxed_cli", context)
 
 
+@cli.command("add-student", context_settings=_HANDED_ON)
+def add_student(context: typer.Context) -> None:
+    """Make a faster bundle with a trained student."""
+    _hand_on("training.student.cli", context)
+
+
 @cli.command("add-detector", context_settings=_HANDED_ON)
 def add_detector(context: typer.Context) -> None:
     """Put a trained detector into a bundle."""
@@ -187,10 +198,28 @@ def keep_detector(context: typer.Context) -> None:
     _hand_on("training.detector.cli", context, app="keeping")
 
 
+@cli.command("simkd", context_settings=_HANDED_ON)
+def simkd(context: typer.Context) -> None:
+    """Train SimKD, a small visual encoder for the heads of a large one."""
+    _hand_on("training.methods.simkd.cli", context)
+
+
 @cli.command("stan", context_settings=_HANDED_ON)
 def stan(context: typer.Context) -> None:
     """Train STAN, which recognises what is seen and heard, and shows where and when."""
     _hand_on("training.methods.stan.cli", context)
+
+
+@cli.command("simkd-trial", context_settings=_HANDED_ON)
+def simkd_trial(context: typer.Context) -> None:
+    """Train SimKD and what it is compared with, and compare them."""
+    _hand_on("training.trial.distilled_cli", context)
+
+
+@cli.command("heads-trial", context_settings=_HANDED_ON)
+def heads_trial(context: typer.Context) -> None:
+    """Measure the shipped detector and explainer behind the encoders of a bundle."""
+    _hand_on("training.trial.heads_cli", context)
 
 
 @cli.command("stan-trial", context_settings=_HANDED_ON)

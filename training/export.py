@@ -21,6 +21,7 @@ from training.encoders.yamnet import WINDOW_SAMPLES, load_yamnet
 from training.manifest import CONFIGS, DETECT, EXPLAIN, build_manifest
 from training.onnx_graph import to_onnx
 from training.precision import store_as_half, to_half, to_int8
+from training.student.manifest import build_student_manifest, is_student
 
 if TYPE_CHECKING:
     from training.explainer.shipped import Kept
@@ -111,6 +112,8 @@ def rewrite_manifest(out: Path, *, name: str = "default", configs: Path = CONFIG
 
     Raises what `build_manifest` raises.
     """
+    if is_student(name, configs):
+        return _replace_manifest(out, build_student_manifest(out, name=name, configs=configs))
     return _replace_manifest(out, build_manifest(out, name=name, configs=configs))
 
 

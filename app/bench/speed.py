@@ -61,6 +61,30 @@ def graph_figures(bundle: Bundle, settings: Settings) -> list[Figure]:
     return figures
 
 
+def compared_figures(bundle: Bundle, other: Bundle, settings: Settings) -> list[Figure]:
+    """How many times as fast frames are encoded as by another bundle, both on noise and by turns."""
+    batch, rng = settings.inference.batch_frames, np.random.default_rng(0)
+    taken: dict[str, list[float]] = {bundle.info.name: [], other.info.name: []}
+    for turn in range(_REPEATS + 1):
+        for each in (bundle, other):
+            side = each.manifest.input_size
+            frames = rng.integers(0, 256, (batch, side, side, 3), np.uint8)
+            started_s = time.perf_counter()
+            each.visual(frames)
+            if turn:  # the first one warms up
+                taken[each.info.name].append(time.perf_counter() - started_s)
+    own_s, other_s = map(statistics.median, taken.values())
+    return [
+        Figure(
+            f"visual graph, times as fast as that of {other.info.name}",
+            other_s / own_s,
+            "x",
+            f"noise, batches of {batch}; medians of {_REPEATS} by turns",
+            least=3.0,
+        )
+    ]
+
+
 def pipeline_figures(bundle: Bundle, settings: Settings, clip: Path, *, content: str) -> list[Figure]:
     """The real-time factor at 8 frames per second, decoding included, and what the pipeline costs beyond
     the graphs.

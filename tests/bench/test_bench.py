@@ -13,7 +13,7 @@ from app.bench.clips import repeat_piece, write_piece
 from app.bench.environment import environment
 from app.bench.figures import Figure, machine, print_figures, write_figures
 from app.bench.memory import peak_memory_bytes
-from app.bench.speed import added_figures, graph_figures, pipeline_figures
+from app.bench.speed import added_figures, compared_figures, graph_figures, pipeline_figures
 from app.errors import InternalError
 from app.media.stream import open_clip
 from app.pipeline.analyze import AnalyzeOptions, analyze
@@ -136,6 +136,28 @@ def test_the_explain_graph_is_timed_with_the_versions_that_the_pipeline_asks_for
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_bundle_is_timed_against_the_one_that_it_shares_graphs_with(tiny_bundle, tiny_settings):
+    class Slow:
+        entry, buckets = tiny_bundle.runners["visual"].entry, tiny_bundle.runners["visual"].buckets
+
+        def run(self, feeds):
+            time.sleep(0.05)
+            return tiny_bundle.runners["visual"].run(feeds)
+
+    slow = replace(
+        tiny_bundle,
+        info=replace(tiny_bundle.info, name="slow"),
+        runners={**tiny_bundle.runners, "visual": Slow()},
+    )
+    (ahead,) = compared_figures(tiny_bundle, slow, tiny_settings)
+    (behind,) = compared_figures(slow, tiny_bundle, tiny_settings)
+    assert ahead.name == "visual graph, times as fast as that of slow"
+    assert ahead.value > 3
+    assert ahead.met
+    assert behind.value < 1
+    assert not behind.met
+
+
 def test_peak_memory_is_that_of_a_whole_process(piece, tiny_settings):
     assert 50e6 < peak_memory_bytes(piece, settings=tiny_settings) < 2e9
 

@@ -46,9 +46,13 @@ def test_help_lists_the_commands_and_does_not_wait_for_torch():
         "data",
         "avdet",
         "language-guidance",
+        "guidance-trial",
         "add-detector",
         "stan",
         "add-explainer",
+        "simkd",
+        "simkd-trial",
+        "add-student",
     ):
         assert command in shown
     assert shown.endswith("False False\n")
@@ -63,6 +67,9 @@ def test_the_help_of_detector_and_explainer_does_not_wait_for_torch_either():
         "stan",
         "add-explainer",
         "keep-explainer",
+        "simkd",
+        "simkd-trial",
+        "add-student",
     )
     program = (
         "import sys\n"
@@ -112,7 +119,7 @@ def test_the_manifest_of_a_bundle_is_written_anew(earsight_train, tmp_path):
         (tmp_path / path.name).symlink_to(path)
     code, out, _ = earsight_train("manifest", "--out", tmp_path)
     assert code == 0
-    assert out.rstrip().endswith("5 graphs")
+    assert out.rstrip().endswith("6 graphs")
     assert read_manifest(tmp_path) == build_manifest(DEFAULT)
 
 

@@ -10,7 +10,7 @@ import av
 import pytest
 
 from tests.e2e.conftest import ServerProcess
-from training.encoders.weights import DINOV2, MINILM
+from training.encoders.weights import DINOV2, EFFICIENTNET_LITE0, MINILM
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "training.md"
 SAMPLE = Path(__file__).resolve().parents[2] / "app" / "samples" / "sample.mp4"
@@ -69,13 +69,29 @@ def test_from_a_folder_of_videos_to_a_bundle_that_explains(videos, tmp_path, pub
     assert len(why["when_audio"]) == len(why["time_s"]) >= 2
 
 
-def served(block, videos, tmp_path, *, task):
+@pytest.mark.weights
+def test_from_a_folder_of_pictures_to_a_faster_bundle_that_answers_all(videos, tmp_path, published):
+    published(EFFICIENTNET_LITE0)
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for clip in sorted(videos.iterdir()):
+        with av.open(str(clip)) as source:
+            for number, frame in enumerate(source.decode(video=0)):
+                if number % 4 == 0:
+                    frame.to_image().save(pictures / f"{clip.stem}-{number}.png")
+    answer = served("student", videos, tmp_path, task="analyze", pictures=pictures)
+    assert answer["model"]["name"] == "mine"
+    assert all(frame["heatmap"]["grid"] == [16, 16] for frame in answer["frames"])
+    assert answer["explanations"]
+
+
+def served(block, videos, tmp_path, *, task, pictures=None):
     """What the service that the commands start says of one of the videos."""
     *steps, serve = commands_of(block)
     scripts = Path(sys.executable).parent
     environment = {**os.environ, "OMP_NUM_THREADS": "2"}
     for step in steps:
-        words = shlex.split(step.replace("VIDEOS", str(videos)))
+        words = shlex.split(step.replace("VIDEOS", str(videos)).replace("PICTURES", str(pictures)))
         done = subprocess.run(
             [str(scripts / words[0]), *words[1:]],
             cwd=tmp_path,

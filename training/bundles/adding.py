@@ -12,6 +12,7 @@ from pathlib import Path
 import onnx
 
 from app.inference.manifest import (
+    BUNDLE_NAME,
     MANIFEST,
     Detector,
     Explainer,
@@ -27,7 +28,7 @@ from training.loop.method import Method
 from training.manifest import describe_graph
 from training.trained import Description, command_of
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")  # as a manifest has it
+_NAME = re.compile(BUNDLE_NAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +71,15 @@ def add_head(
         BundleError: the bundle cannot be read.
         ValueError: both directories are the same, or no bundle can be called so.
     """
-    if out.resolve() == bundle.resolve():
-        raise ValueError(f"{out} is the bundle itself: name another directory")
-    if not _NAME.fullmatch(description.name):
-        raise ValueError(
-            f"{description.name!r} is no name for a bundle: take small letters, digits, dots, dashes and"
-            " underscores"
-        )
+    check_new(bundle, out, description.name)
     manifest = read_manifest(bundle)
     added = make(manifest)
     out.mkdir(parents=True, exist_ok=True)
     (out / MANIFEST).unlink(missing_ok=True)  # a server that reloads meanwhile must not take half a bundle
     kept = tuple(entry for entry in manifest.files if entry.role != added.task)
     for entry in kept:
-        shutil.copyfile(bundle / entry.path, out / entry.path)
+        if entry.bundle is None:
+            shutil.copyfile(bundle / entry.path, out / entry.path)
     graph = out / f"{added.task}.onnx"
     graph.write_bytes(added.graph.SerializeToString(deterministic=True))
     weights = Weights(
@@ -111,6 +107,16 @@ def add_head(
     )
     write_manifest(written, out)
     return written
+
+
+def check_new(bundle: Path, out: Path, name: str) -> None:
+    """Raises ValueError if `out` is the directory of the bundle itself, or no bundle can be called `name`."""
+    if out.resolve() == bundle.resolve():
+        raise ValueError(f"{out} is the bundle itself: name another directory")
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            f"{name!r} is no name for a bundle: take small letters, digits, dots, dashes and underscores"
+        )
 
 
 def check_shape(

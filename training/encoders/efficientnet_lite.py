@@ -80,6 +80,7 @@ class _Block(nn.Module):
         inner = n_in * stage.expand
         self.expands = stage.expand != 1
         self.skips = stride == 1 and n_in == n_out
+        self.stride = stride
         if self.expands:
             self.expand_conv = nn.Conv2d(n_in, inner, 1, bias=False)
             self.bn0 = _norm(inner)
@@ -117,20 +118,48 @@ class EfficientNetLite(nn.Module):
                 self.blocks.append(_Block(stage, n_in=n_in, n_out=n_out, stride=stride, trained_size=size))
                 size = math.ceil(size / stride)
                 n_in = n_out
+        strided = [index for index, block in enumerate(self.blocks) if block.stride > 1]
+        self._ends = (strided[-1] - 1, len(self.blocks) - 1)  # last blocks at strides 16 and 32
         self.conv_head = nn.Conv2d(n_in, _HEAD, 1, bias=False)
         self.bn1 = _norm(_HEAD)
         self.fc = nn.Linear(_HEAD, N_CLASSES)
 
+    @property
+    def widths(self) -> tuple[int, int]:
+        """Channels of the two maps of `maps`."""
+        return tuple(self.blocks[index].bn2.num_features for index in self._ends)  # type: ignore[return-value]
+
+    def trunk(self, pictures: Tensor, blocks: int) -> Tensor:
+        """RGB pictures (N, 3, H, W) in [0, 255] to what the first so many blocks make of them."""
+        x = functional.relu6(self.bn0(self.conv_stem((pictures - 127) / 128)))
+        for block in self.blocks[:blocks]:
+            x = block(x)
+        return x
+
+    def maps(self, trunk: Tensor, blocks: int) -> tuple[Tensor, Tensor]:
+        """What `trunk` gave after so many blocks, at most those up to stride 16, to the last maps at strides
+        16 and 32, before the head."""
+        found = [trunk] if blocks == self._ends[0] + 1 else []
+        for index, block in enumerate(self.blocks[blocks:], blocks):
+            trunk = block(trunk)
+            if index in self._ends:
+                found.append(trunk)
+        return found[0], found[1]
+
     def features(self, pictures: Tensor) -> Tensor:
         """RGB pictures (N, 3, H, W) in [0, 255] to the last feature map (N, 1280, H/32, W/32)."""
-        x = functional.relu6(self.bn0(self.conv_stem((pictures - 127) / 128)))
-        for block in self.blocks:
-            x = block(x)
-        return functional.relu6(self.bn1(self.conv_head(x)))
+        return self._head(self.trunk(pictures, len(self.blocks)))
+
+    def _head(self, last: Tensor) -> Tensor:
+        return functional.relu6(self.bn1(self.conv_head(last)))
+
+    def classify_map(self, last: Tensor) -> Tensor:
+        """The map at stride 32 to class logits (N, 1000, H/32, W/32)."""
+        return functional.conv2d(self._head(last), self.fc.weight[:, :, None, None], self.fc.bias)
 
     def logits_map(self, pictures: Tensor) -> Tensor:
         """RGB pictures (N, 3, H, W) in [0, 255] to class logits (N, 1000, H/32, W/32)."""
-        return functional.conv2d(self.features(pictures), self.fc.weight[:, :, None, None], self.fc.bias)
+        return self.classify_map(self.trunk(pictures, len(self.blocks)))
 
     def forward(self, pictures: Tensor) -> Tensor:
         """RGB pictures (N, 3, H, W) in [0, 255] to class probabilities (N, H/32, W/32, 1000) of each cell."""

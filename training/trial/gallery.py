@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from training.cache.index import CacheError
-from training.cache.moments import Moment, Moments
+from training.cache.moments import Moment, Moments, moment_places
 from training.cache.reading import Cache
 from training.data.examples import Facts
 from training.evaluation.boxes import MapScore, score_maps, score_mask
@@ -32,12 +32,14 @@ class Gallery:
             the cache has it; in half precision.
         truths: (N, SIDE, SIDE) bool, cells of which at least `IN_SIGHT` belongs to the source.
         facts: of the examples.
+        places: example and frame of each moment in the cache.
     """
 
     name: str
     moments: Moment
     truths: np.ndarray
     facts: tuple[Facts, ...]
+    places: tuple[tuple[int, int], ...] = ()
 
     def __len__(self) -> int:
         return len(self.facts)
@@ -100,7 +102,14 @@ def gallery_of(cache: Cache, name: str) -> Gallery:
     cells = (cover[rows] >= IN_SIGHT).numpy()
     times = SIDE // cells.shape[-1]
     truths = cells.repeat(times, axis=1).repeat(times, axis=2)
-    return Gallery(name, kept, truths, tuple(moments.facts(int(row)) for row in rows))
+    every = moment_places(cache, judged_only=True)
+    return Gallery(
+        name,
+        kept,
+        truths,
+        tuple(moments.facts(int(row)) for row in rows),
+        tuple(every[int(row)] for row in rows),
+    )
 
 
 def middle_rows(examples: Tensor, usable: Tensor) -> Tensor:

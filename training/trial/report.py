@@ -23,8 +23,9 @@ _RULES = (Rule.ABSOLUTE, Rule.AREA)
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Trained minus a control in points of pointing, the two compared on the same moments."""
+    """An arm minus a control in points of pointing, the two compared on the same moments."""
 
+    arm: str
     control: str
     ahead: Estimate
 
@@ -40,19 +41,25 @@ class GalleryReport:
     verdicts: tuple[Verdict, ...]
 
 
-def report_on(gallery: Gallery, arms: Sequence[Arm]) -> GalleryReport:
-    """Figures of all arms, those that were learned among them, with intervals that draw scenes or videos."""
+def report_on(
+    gallery: Gallery,
+    arms: Sequence[Arm],
+    *,
+    own: str = TRAINED,
+    controls: Sequence[str] = (UNTRAINED, SHUFFLED),
+) -> GalleryReport:
+    """Figures of all arms, with intervals that draw scenes or videos, and how far `own` is ahead."""
     groups = gallery.groups
     off_centre = np.array([not covers_centre(truth) for truth in gallery.truths])
     by_name = {arm.name: arm for arm in arms}
     rows = tuple(
         make_row(arm.name, BoxScores.of(arm.mean()), off_centre=off_centre, groups=groups) for arm in arms
     )
-    own = by_name[TRAINED].pointing().mean(0)
+    mine = by_name[own].pointing().mean(0)
     verdicts = []
-    for control in (UNTRAINED, SHUFFLED):
-        ahead = own - by_name[control].pointing().mean(0)
-        verdicts.append(Verdict(control, bootstrap_mean(ahead, groups=groups, scale=100)))
+    for control in controls:
+        ahead = mine - by_name[control].pointing().mean(0)
+        verdicts.append(Verdict(own, control, bootstrap_mean(ahead, groups=groups, scale=100)))
     seeds = {
         arm.name: tuple(round(100 * float(value), 1) for value in arm.pointing().mean(1))
         for arm in arms
@@ -67,7 +74,7 @@ def tables(report: GalleryReport) -> list[Table]:
     body = tuple(_line(row, report.seeds.get(row.name, ())) for row in report.rows)
     ahead = tuple(
         (
-            f"trained ahead of {verdict.control}",
+            f"{verdict.arm} ahead of {verdict.control}",
             number(verdict.ahead.value),
             f"{verdict.ahead.low:.1f} to {verdict.ahead.high:.1f}",
         )

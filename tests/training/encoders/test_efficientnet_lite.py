@@ -46,6 +46,26 @@ def test_the_class_map_says_at_each_cell_what_the_classifier_says_of_the_whole()
     torch.testing.assert_close(logits.mean((2, 3)), network.classify(pictures), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize(("variant", "widths"), [("lite0", (112, 320)), ("lite2", (120, 352))])
+def test_the_maps_are_the_last_ones_at_strides_16_and_32(variant, widths):
+    network = EfficientNetLite(variant).eval()
+    maps = network.maps(network.trunk(torch.zeros(2, 3, 96, 64), 0), 0)
+    assert [tuple(one.shape) for one in maps] == [(2, widths[0], 6, 4), (2, widths[1], 3, 2)]
+    assert network.widths == widths
+
+
+@pytest.mark.parametrize("blocks", [1, 8, 11])
+def test_maps_and_classes_are_the_same_wherever_the_network_is_cut(blocks):
+    torch.manual_seed(0)
+    network = EfficientNetLite("lite0").eval()
+    pictures = 255 * torch.rand(1, 3, 64, 64)
+    whole = network.maps(network.trunk(pictures, 0), 0)
+    cut = network.maps(network.trunk(pictures, blocks), blocks)
+    for one, other in zip(whole, cut, strict=True):
+        torch.testing.assert_close(one, other)
+    torch.testing.assert_close(network.classify_map(cut[1]), network.logits_map(pictures))
+
+
 @pytest.mark.weights
 @pytest.mark.parametrize("variant", ["lite0", "lite2"])
 def test_logits_are_those_of_the_published_code(variant, published, pictures, monkeypatch):

@@ -68,7 +68,8 @@ def test_a_cache_becomes_one_moment_of_each_example_that_can_be_measured(tmp_pat
     cache = open_cache(write_scenes(tmp_path / "test", made))
     found = gallery_of(cache, "test")
     assert [facts.id for facts in found.facts] == ["scene-0", "scene-4"]
-    for row, (example, frame) in enumerate([(0, 1), (4, 0)]):
+    assert found.places == ((0, 1), (4, 0))
+    for row, (example, frame) in enumerate(found.places):
         arrays = cache.arrays(example)
         assert torch.equal(found.moments["tokens"][row], arrays["tokens"][0, frame])
         assert torch.equal(found.moments["class_map"][row], arrays["class_map"][0, frame])

@@ -55,6 +55,16 @@ def test_the_verdict_is_the_difference_on_the_same_moments(report):
     assert (ahead[UNTRAINED].low, ahead[UNTRAINED].high) == (0, 75)
 
 
+def test_any_arm_may_be_held_against_any_others(gallery):
+    arms = [arm("small", [1, 1, 0, 0]), arm("large", [1, 1, 1, 0]), arm("other", [0, 0, 0, 0])]
+    report = report_on(gallery, arms, own="small", controls=("large", "other"))
+    assert [(verdict.arm, verdict.control, verdict.ahead.value) for verdict in report.verdicts] == [
+        ("small", "large", -25),
+        ("small", "other", 50),
+    ]
+    assert "| small ahead of large | -25.0 |" in to_markdown(tables(report)[1])
+
+
 def test_tables_and_file_give_the_same_figures(report, tmp_path):
     rows, ahead = map(to_markdown, tables(report))
     assert "made: 4 moments" in rows
@@ -68,6 +78,7 @@ def test_tables_and_file_give_the_same_figures(report, tmp_path):
     assert made["rows"][0]["name"] == TRAINED
     assert made["rows"][0]["everywhere"]["pointing"]["value"] == 87.5
     assert made["verdicts"][1] == {
+        "arm": TRAINED,
         "control": SHUFFLED,
         "ahead": {"value": 87.5, "low": 50, "high": 100, "n": 3},
     }
