@@ -127,7 +127,8 @@ class EfficientNetLite(nn.Module):
     @property
     def widths(self) -> tuple[int, int]:
         """Channels of the two maps of `maps`."""
-        return tuple(self.blocks[index].bn2.num_features for index in self._ends)  # type: ignore[return-value]
+        first, last = (self.blocks[index].bn2.num_features for index in self._ends)
+        return first, last
 
     def trunk(self, pictures: Tensor, blocks: int) -> Tensor:
         """RGB pictures (N, 3, H, W) in [0, 255] to what the first so many blocks make of them."""

@@ -22,8 +22,6 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 CheckpointFile = Annotated[
     Path, typer.Argument(metavar="CKPT", exists=True, dir_okay=False, help="Of `earsight-train simkd`.")
 ]
-
-
 Side = Annotated[
     int | None,
     typer.Option(

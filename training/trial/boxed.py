@@ -12,9 +12,10 @@ from training.cache.index import CacheError
 from training.cache.reading import Cache
 from training.evaluation.sounds import Localizer
 from training.methods.avdet.evidence import Things, listed, things_in
+from training.trial.middle import middle_frames
 
 _BATCH = 32
-_ARRAYS = ("tokens", "class_map", "events", "embedding", "judged", "boxes", "box_sounding")
+_ARRAYS = ("tokens", "class_map", "events", "embedding", "boxes", "box_sounding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +57,14 @@ def boxed_gallery(cache: Cache, name: str, localize: Localizer) -> BoxedGallery:
     frames: list[dict[str, Tensor]] = []
     things: list[tuple[int, np.ndarray, str, bool]] = []
     groups: list[str] = []
-    for index in range(len(cache)):
-        record = cache.record(index)
-        if not record.judged:
-            continue
-        middle = record.judged[len(record.judged) // 2]
-        arrays = cache.arrays(index, _ARRAYS)
-        shown = (arrays[key][middle, None] for key in ("boxes", "box_sounding"))
-        things += things_in(*shown, record.things, start=len(frames))
-        frames.append(
-            {
-                key: (arrays[key][0] if key in ("tokens", "class_map") else arrays[key])[middle].clone()
-                for key in _ARRAYS[:4]
-            }
-        )
-        groups.append(record.facts.group or record.facts.scene or record.facts.id)
+    for one in middle_frames(cache, _ARRAYS):
+        shown = (one.arrays[key] for key in ("boxes", "box_sounding"))
+        things += things_in(*shown, one.things, start=len(frames))
+        frames.append({key: one.arrays[key].clone() for key in _ARRAYS[:4]})
+        groups.append(one.group)
     if not frames:
         raise CacheError(f"{name} has no frame whose things are marked")
-    stacked = {key: torch.stack([frame[key] for frame in frames]) for key in frames[0]}
+    stacked = {key: torch.cat([frame[key] for frame in frames]) for key in frames[0]}
     return BoxedGallery(
         name,
         stacked["tokens"],

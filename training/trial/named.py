@@ -13,6 +13,7 @@ from training.cache.index import CacheError
 from training.cache.reading import Cache
 from training.methods.avdet.evidence import things_in
 from training.methods.avdet.module import Avdet
+from training.trial.middle import middle_frames
 from training.trial.named_rules import Meaning, meaning_of
 
 _ARRAYS = ("tokens", "class_map", "events", "boxes", "box_sounding")
@@ -73,25 +74,18 @@ def named_things(cache: Cache, name: str, detector: Avdet) -> NamedThings:
     """
     cache.need_class_maps(name)
     rows: list[Row] = []
-    for index in range(len(cache)):
-        record = cache.record(index)
-        if not record.judged:
-            continue
-        middle = record.judged[len(record.judged) // 2]
-        arrays = cache.arrays(index, _ARRAYS)
-        tokens, class_map = (arrays[key][0, middle, None].float() for key in _ARRAYS[:2])
-        boxes, sounds = (arrays[key][middle, None] for key in ("boxes", "box_sounding"))
+    for one in middle_frames(cache, _ARRAYS):
+        tokens, class_map, heard = (one.arrays[key].float() for key in _ARRAYS[:3])
+        boxes, sounds = (one.arrays[key] for key in _ARRAYS[3:])
         answers = detector(tokens, class_map)
         labels = answers.classes[0].argmax(1)
-        group = record.facts.group or record.facts.scene or record.facts.id
-        for frame, box, label, sounding in things_in(boxes, sounds, record.things, start=index):
+        for frame, box, label, sounding in things_in(boxes, sounds, one.things, start=one.example):
             meaning = meaning_of(label)
             if meaning is None:
                 continue
             detected = detector.names[int(labels[best_cell(answers.boxes[0], box)])]
             looks = torch.from_numpy(mean_inside(class_map.numpy(), box[None])[0])
-            heard = arrays["events"][middle].float()
-            rows.append((looks, heard, detected, meaning, sounding, frame, group))
+            rows.append((looks, heard[0], detected, meaning, sounding, frame, one.group))
     if not rows:
         raise CacheError(f"{name} has no thing in a marked box whose names are known")
     return together(rows, name)

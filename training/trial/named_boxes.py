@@ -10,6 +10,7 @@ from app.pipeline.boxes import iou, mean_inside
 from app.pipeline.detect import detect
 from training.cache.reading import Cache
 from training.methods.avdet.evidence import things_in
+from training.trial.middle import middle_frames
 from training.trial.named import NamedThings, Row, together
 from training.trial.named_rules import meaning_of
 
@@ -30,14 +31,8 @@ def found_things(cache: Cache, name: str, bundle: Bundle) -> tuple[NamedThings |
     threshold = bundle.detector.sounding.threshold
     rows: list[Row] = []
     n_boxes = 0
-    for index in range(len(cache)):
-        record = cache.record(index)
-        if not record.judged:
-            continue
-        middle = record.judged[len(record.judged) // 2]
-        arrays = cache.arrays(index, _ARRAYS)
-        tokens, class_map = (arrays[key][0, middle, None].float().numpy() for key in _ARRAYS[:2])
-        embedding, events = (arrays[key][middle, None].float().numpy() for key in _ARRAYS[2:4])
+    for one in middle_frames(cache, _ARRAYS):
+        tokens, class_map, embedding, events = (one.arrays[key].float().numpy() for key in _ARRAYS[:4])
         heat, _ = bundle.localize(tokens, class_map, events, embedding)
         (found,) = detect(bundle, tokens, class_map, heat)
         sounding = [each for each in found if each.sounding >= threshold]
@@ -45,17 +40,16 @@ def found_things(cache: Cache, name: str, bundle: Bundle) -> tuple[NamedThings |
             continue
         n_boxes += 1
         box = np.array([sounding[0].box])
-        boxes, sounds = (arrays[key][middle, None] for key in _ARRAYS[4:])
+        boxes, sounds = (one.arrays[key] for key in _ARRAYS[4:])
         shown = [
             (float(iou(box, true[None])[0, 0]), label, does)
-            for _, true, label, does in things_in(boxes, sounds, record.things, start=0)
+            for _, true, label, does in things_in(boxes, sounds, one.things, start=0)
         ]
         overlap, label, does = max(shown, default=(0.0, "", False))
         meaning = meaning_of(label)
         if overlap < LEAST_IOU or not does or meaning is None:
             continue
-        group = record.facts.group or record.facts.scene or record.facts.id
         looks = torch.from_numpy(mean_inside(class_map, box)[0])
         heard = torch.from_numpy(events[0])
-        rows.append((looks, heard, sounding[0].label, meaning, True, index, group))
+        rows.append((looks, heard, sounding[0].label, meaning, True, one.example, one.group))
     return (together(rows, name) if rows else None), n_boxes

@@ -12,7 +12,7 @@ from tests.training.methods.made_scenes import ENCODERS
 from training.cache.encoding import Encoded
 from training.cache.index import CacheKey
 from training.cache.writing import CacheWriter
-from training.data.examples import Facts
+from training.data.examples import Facts, Split
 
 GRID = 16
 Scene = tuple[Facts, Encoded]
@@ -20,7 +20,7 @@ Scene = tuple[Facts, Encoded]
 _BARK, _DOG = 70, 151  # an event and a class that goes with it
 
 
-def scene(number: int, split: str, *, sound: bool = True, known: bool = True) -> Scene:
+def scene(number: int, split: Split, *, sound: bool = True, known: bool = True) -> Scene:
     """An example of two frames and the plain view: a white square, which barks and looks like a dog."""
     rng = np.random.default_rng(number)
     frames = np.zeros((2, 32, 32, 3), np.uint8)
@@ -45,7 +45,7 @@ def scene(number: int, split: str, *, sound: bool = True, known: bool = True) ->
         "frames": frames,
         "waveform": np.zeros(0, np.float32),
     }
-    facts = Facts(f"{split}-{number}", labels=("dog",), split=split)  # type: ignore[arg-type]
+    facts = Facts(f"{split}-{number}", labels=("dog",), split=split)
     return facts, Encoded(arrays, (0, 1) if known else (), has_sound=sound, waveform_start_s=0.0)
 
 

@@ -13,7 +13,7 @@ from training.guided.calibrate import soft_iou
 from training.guided.localizer import GuidedLocalizer
 from training.loop.method import Method
 from training.methods.simkd.config import SimkdConfig
-from training.methods.simkd.student import Shapes, Student
+from training.methods.simkd.student import Student
 
 _NEAR = 1e-4  # probabilities are kept so far from 0 and 1
 
@@ -43,10 +43,6 @@ class Simkd(Method):
         self.student = student
         self.localizer = localizer
         self._teacher = (teacher,)  # a tuple: its weights belong to no checkpoint
-
-    @property
-    def shapes(self) -> Shapes:
-        return self.student.shapes
 
     def training_step(self, batch: Moment, _index: int) -> Tensor:
         loss = self._loss(batch)

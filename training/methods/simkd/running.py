@@ -83,7 +83,7 @@ def train(request: Request, *, say: Callable[[str], None] = typer.echo) -> Fitte
 
 
 def trunk_runner(student: Student, side: int) -> RunTrunk:
-    """The frozen blocks as a graph in ONNX Runtime, which on a CPU is five times as quick as PyTorch."""
+    """The frozen blocks as a graph in ONNX Runtime, which on a CPU is several times as quick as PyTorch."""
 
     class Trunk(nn.Module):
         def __init__(self) -> None:
