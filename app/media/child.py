@@ -16,9 +16,9 @@ import av.subtitles.stream  # noqa: F401
 
 from app.errors import LimitExceeded, MediaError
 from app.media import sandbox
+from app.media.cutting import session_of
 from app.media.outlet import Outlet
 from app.media.protocol import MEMORY_SETTING, DecodeJob, Kind, error_meta
-from app.media.session import Session
 
 _STDOUT, _STDERR = 1, 2
 
@@ -38,7 +38,7 @@ def main() -> None:
 
 def _run(job: DecodeJob, outlet: Outlet) -> None:
     try:
-        Session(job, outlet).run()
+        session_of(job, outlet).run()
     except BrokenPipeError:
         raise
     except MediaError as error:

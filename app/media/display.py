@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,9 +51,9 @@ class DisplayStream:
         sound_rate_hz, sound_channels: of the sound blocks; 0 without sound.
     """
 
-    def __init__(self, source: OpenSource, *, fps: float) -> None:
+    def __init__(self, source: OpenSource, *, fps: float, cancel: threading.Event | None = None) -> None:
         self._source = source
-        self._items = ReadAhead(_display(source), depth=_DEPTH, interrupt=source.worker.close)
+        self._items = ReadAhead(_display(source), depth=_DEPTH, interrupt=source.worker.close, cancel=cancel)
         self.source: SourceInfo = source.info
         self.width = source.report.frame_width
         self.height = source.report.frame_height
@@ -91,16 +92,17 @@ def open_display(
     limits: LimitSettings,
     decode: DecodeSettings,
     audio: Path | None = None,
+    cancel: threading.Event | None = None,
 ) -> DisplayStream:
     """Start decoding the video or image at `path` for display.
 
     Args:
         max_side: longest side of the frames in pixels; smaller sources are not enlarged.
         max_fps: highest frame rate; a still image with sound comes at 10 frames per second at most.
-        audio: a separate sound file, as for `open_clip`.
+        audio, cancel: as for `open_clip`.
 
     Raises:
-        NotFound, MediaError, InternalError: as `open_clip`.
+        NotFound, MediaError, Canceled, InternalError: as `open_clip`.
     """
     wanted = Wanted(
         square=0,
@@ -111,8 +113,8 @@ def open_display(
         lead_s=_LEAD_S,
         whole_sound=True,
     )
-    source = open_source(path, audio=audio, wanted=wanted, limits=limits, decode=decode)
-    return DisplayStream(source, fps=_nominal_fps(source.info, max_fps))
+    source = open_source(path, audio=audio, wanted=wanted, limits=limits, decode=decode, cancel=cancel)
+    return DisplayStream(source, fps=_nominal_fps(source.info, max_fps), cancel=cancel)
 
 
 def _nominal_fps(info: SourceInfo, max_fps: float) -> float:

@@ -39,7 +39,9 @@ class Kind(IntEnum):
     """Messages of the child, in the order in which they may come."""
 
     SOURCE = 1  # once, first: `SourceReport`
-    FRAME = 2  # {time_s, index, repeat}, (H, W, 3) uint8; no array when `repeat`: the last one again
+    # {time_s, index, repeat}, (H, W, 3) uint8; no array when `repeat`: the last one again. In an outline
+    # {time_s, index, start} with the fields of a `Start`, and no array.
+    FRAME = 2
     SOUND = 3  # {start}, (n, channels) float32; `start` counts samples from time 0; blocks are contiguous
     BEAT = 4  # still at work, nothing to show yet
     NOTICE = 5  # {code, detail}
@@ -64,6 +66,35 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Start:
+    """A key frame from which the frames of a clip can be decoded.
+
+    Attributes:
+        packet: number of the packet that holds it, counted from 0 in the order of decoding.
+        pts: its time in units of its stream.
+        index: its number in the order of display.
+        zero_s: when the first frame of the clip appears, on the clock of the container.
+    """
+
+    packet: int
+    pts: int
+    index: int
+    zero_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Frames from the index `first`, which is sent whatever its time, up to the index `last`, or to the end.
+
+    Decoding begins at `start`, which is no later than `first`.
+    """
+
+    start: Start
+    first: int
+    last: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class DecodeJob:
     """What the child shall do.
 
@@ -78,6 +109,8 @@ class DecodeJob:
         whole_sound: send the sound to its end even where it outlasts the picture.
         cpu_s, memory_bytes: rlimits.
         threads: decoder threads.
+        outline: send all sound, but of the frames only when they come, with an empty picture.
+        part: send these frames only, and no sound.
     """
 
     media_fds: tuple[int, int]
@@ -93,6 +126,8 @@ class DecodeJob:
     cpu_s: int
     memory_bytes: int
     threads: int
+    outline: bool = False
+    part: Part | None = None
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -101,7 +136,10 @@ class DecodeJob:
     def from_json(cls, text: str) -> DecodeJob:
         fields = json.loads(text)
         first, second = fields.pop("media_fds")
-        return cls(media_fds=(first, second), budget=Budget(**fields.pop("budget")), **fields)
+        part = fields.pop("part")
+        if part is not None:
+            part = Part(Start(**part.pop("start")), **part)
+        return cls(media_fds=(first, second), budget=Budget(**fields.pop("budget")), part=part, **fields)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from app.errors import Canceled
 
 T = TypeVar("T")
 
-_POLL_S = 0.1
+_POLL_S = 0.05  # how long a cancel may go unnoticed
 
 
 class _End:
@@ -24,21 +24,34 @@ class _End:
 class ReadAhead(Generic[T]):
     """Iterates over `source` in a thread of its own, `depth` items ahead."""
 
-    def __init__(self, source: Iterator[T], *, depth: int, interrupt: Callable[[], None]) -> None:
-        """`interrupt` makes a `source` that waits for something give up; it is called by `close`."""
+    def __init__(
+        self,
+        source: Iterator[T],
+        *,
+        depth: int,
+        interrupt: Callable[[], None],
+        cancel: threading.Event | None = None,
+    ) -> None:
+        """`interrupt` makes a `source` that waits for something give up; it is called by `close`.
+
+        A set `cancel` ends the iteration at the next item, whatever the source does.
+        """
         self._source = source
         self._interrupt = interrupt
         self._items: queue.Queue[T | _End] = queue.Queue(depth)
         self._closed = threading.Event()
+        self._cancel = cancel
         self._ended = False
         self._thread = threading.Thread(target=self._run, name="decode-reader", daemon=True)
         self._thread.start()
 
     def __iter__(self) -> Iterator[T]:
-        """The items, once. Raises what `source` raises, and Canceled if it was closed meanwhile."""
+        """The items, once. Raises what `source` raises, and Canceled after `close` or `cancel`."""
         while not self._ended:
             if self._closed.is_set():
                 raise Canceled("the clip was closed while it was being read")
+            if self._cancel is not None and self._cancel.is_set():
+                raise Canceled("reading the clip was canceled")
             try:
                 item = self._items.get(timeout=_POLL_S)
             except queue.Empty:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,12 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.errors import InternalError
+from app.errors import Canceled, InternalError
 from app.media.clip import SourceInfo
-from app.media.protocol import Budget, DecodeJob, Kind, SourceReport
+from app.media.protocol import Budget, DecodeJob, Kind, Part, SourceReport, Start
 from app.media.worker import DecodeWorker, Message, open_input
 from app.results.model import Notice
 from app.settings import DecodeSettings, LimitSettings
+
+_HASH_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class Wanted:
     sound_channels: int
     lead_s: float
     whole_sound: bool
+    outline: bool = False
+    part: Part | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +64,14 @@ class OpenSource:
         report: what the child said, with the sizes of what it sends.
         worker: the child.
         notices: what the reader of a result must know; complete once `parts` is exhausted.
+        starts: of an outline, from where each frame that `parts` has yielded can be decoded, by its index.
     """
 
     def __init__(self, worker: DecodeWorker, *, sha256: str, size_bytes: int) -> None:
-        """Waits for the report of the child. Raises MediaError and InternalError."""
+        """Waits for the report of the child. Raises MediaError, Canceled and InternalError."""
         self.worker = worker
         self.notices: list[Notice] = []
+        self.starts: dict[int, Start] = {}
         self._messages = worker.messages()
         self.report = self._await_report()
         report = self.report
@@ -84,7 +91,7 @@ class OpenSource:
         )
 
     def parts(self) -> Iterator[Frame | Sound]:
-        """Frames and sound in the order of time. Raises MediaError and InternalError."""
+        """Frames and sound in the order of time. Raises MediaError, Canceled and InternalError."""
         image: npt.NDArray[np.uint8] | None = None
         for message in self._messages:
             if message.kind is Kind.NOTICE:
@@ -96,7 +103,10 @@ class OpenSource:
                     image = self._image(message.payload)
                 if image is None:
                     raise _nonsense()
-                yield Frame(image, _number(message.meta, "time_s"), int(_number(message.meta, "index")))
+                index = int(_number(message.meta, "index"))
+                if "start" in message.meta:
+                    self.starts[index] = Start(**message.meta["start"])
+                yield Frame(image, _number(message.meta, "time_s"), index)
             else:
                 raise _nonsense()
 
@@ -133,13 +143,23 @@ class OpenSource:
 
 
 def open_source(
-    path: Path, *, audio: Path | None, wanted: Wanted, limits: LimitSettings, decode: DecodeSettings
+    path: Path,
+    *,
+    audio: Path | None,
+    wanted: Wanted,
+    limits: LimitSettings,
+    decode: DecodeSettings,
+    cancel: threading.Event | None = None,
 ) -> OpenSource:
     """Start a child on `path` (and a separate sound file) and wait for its report.
+
+    Args:
+        cancel: set it from another thread to have the source give up at once, now and in `parts`.
 
     Raises:
         NotFound: a file cannot be read.
         MediaError: it is not media that can be used.
+        Canceled: `cancel` was set.
         InternalError: a fault of the child.
     """
     with ExitStack() as opened:
@@ -158,15 +178,28 @@ def open_source(
             cpu_s=decode.cpu_s,
             memory_bytes=decode.memory_bytes,
             threads=decode.threads,
+            outline=wanted.outline,
+            part=wanted.part,
         )
-        worker = DecodeWorker(job, stall_s=decode.stall_s)
+        worker = DecodeWorker(job, stall_s=decode.stall_s, cancel=cancel)
         try:
-            with path.open("rb") as handle:  # while the child starts
-                sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
+            sha256 = _sha256(path, cancel)  # while the child starts
             return OpenSource(worker, sha256=sha256, size_bytes=os.fstat(media_fds[0]).st_size)
         except BaseException:
             worker.release()
             raise
+
+
+def _sha256(path: Path, cancel: threading.Event | None) -> str:
+    """Hex digest of a file, which may have gigabytes. Raises Canceled."""
+    digest = hashlib.sha256()
+    block = memoryview(bytearray(_HASH_BYTES))
+    with path.open("rb", buffering=0) as file:
+        while n_bytes := file.readinto(block):
+            if cancel is not None and cancel.is_set():
+                raise Canceled("reading the clip was canceled")
+            digest.update(block[:n_bytes])
+    return digest.hexdigest()
 
 
 def _budget(limits: LimitSettings) -> Budget:

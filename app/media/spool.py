@@ -44,6 +44,16 @@ def sweep(root: Path | None) -> int:
     return swept
 
 
+def used_bytes(root: Path | None) -> int:
+    """Size of all files in the scratch directories below `root`."""
+    used = 0
+    for directory in _root(root).glob(PREFIX + "*"):
+        for path in directory.rglob("*"):
+            with suppress(OSError):  # removed just now
+                used += path.lstat().st_size
+    return used
+
+
 def _root(root: Path | None) -> Path:
     if root is None:
         return Path(tempfile.gettempdir())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from app.errors import InternalError, MediaCorrupt
 from app.media.clip import SAMPLE_RATE_HZ, Clip, ClipChunk, SourceInfo
+from app.media.protocol import Start
 from app.media.readahead import ReadAhead
 from app.media.source import Frame, OpenSource, Sound, Wanted, open_source
 from app.results.model import Notice
@@ -28,12 +30,21 @@ class ClipStream:
         source: facts about the input, known from the start.
     """
 
-    def __init__(self, source: OpenSource, *, chunk_frames: int, context_s: float, chunk_s: float) -> None:
+    def __init__(
+        self,
+        source: OpenSource,
+        *,
+        chunk_frames: int,
+        context_s: float,
+        chunk_s: float,
+        cancel: threading.Event | None = None,
+    ) -> None:
         self._source = source
         self._chunks = ReadAhead(
             _Chunker(chunk_frames=chunk_frames, context_s=context_s, chunk_s=chunk_s).chunks(source.parts()),
             depth=1,
             interrupt=source.worker.close,
+            cancel=cancel,
         )
         self.source: SourceInfo = source.info
 
@@ -41,6 +52,11 @@ class ClipStream:
     def notices(self) -> tuple[Notice, ...]:
         """What a reader of the result must know; complete after the iteration."""
         return tuple(self._source.notices)
+
+    @property
+    def starts(self) -> Mapping[int, Start]:
+        """Of an outline: from where each frame so far can be decoded, by its index."""
+        return self._source.starts
 
     @property
     def pid(self) -> int:
@@ -52,7 +68,7 @@ class ClipStream:
 
         Raises:
             MediaError: the clip cannot be decoded to its end within the limits.
-            Canceled: the stream was closed by another thread.
+            Canceled: `cancel` was set, or the stream was closed by another thread.
             InternalError: a fault of the decode child.
         """
         return iter(self._chunks)
@@ -81,6 +97,8 @@ def open_clip(
     chunk_frames: int = 16,
     audio_context_s: float = 1.5,
     audio: Path | None = None,
+    outline: bool = False,
+    cancel: threading.Event | None = None,
 ) -> ClipStream:
     """Start decoding the video or image at `path`.
 
@@ -91,16 +109,34 @@ def open_clip(
         audio_context_s: sound before the first and after the last frame of each chunk, in seconds.
         audio: a separate sound file; it begins with the picture and replaces the sound track. A still image
             is shown for as long as it lasts.
+        outline: for a clip that is decoded in parts: empty pictures (0, 0, 3), times as the packets have
+            them, and `ClipStream.starts`. Whatever had better be decoded in one go is UnsupportedMedia.
+        cancel: set it from another thread to end opening and reading at once, whatever the child does.
 
     Raises:
         NotFound: a file cannot be read.
         MediaError: it is not media that can be used, or its headers already exceed a limit.
+        Canceled: `cancel` was set.
         InternalError: a fault of the decode child.
     """
     source = _open(
-        path, size=size, fps=fps, limits=limits, decode=decode, lead_s=audio_context_s, audio=audio
+        path,
+        size=size,
+        fps=fps,
+        limits=limits,
+        decode=decode,
+        lead_s=audio_context_s,
+        audio=audio,
+        outline=outline,
+        cancel=cancel,
     )
-    return ClipStream(source, chunk_frames=chunk_frames, context_s=audio_context_s, chunk_s=_MAX_CHUNK_S)
+    return ClipStream(
+        source,
+        chunk_frames=chunk_frames,
+        context_s=audio_context_s,
+        chunk_s=_MAX_CHUNK_S,
+        cancel=cancel,
+    )
 
 
 def read_clip(
@@ -143,6 +179,8 @@ def _open(
     decode: DecodeSettings,
     lead_s: float,
     audio: Path | None,
+    outline: bool = False,
+    cancel: threading.Event | None = None,
 ) -> OpenSource:
     wanted = Wanted(
         square=size,
@@ -152,8 +190,9 @@ def _open(
         sound_channels=1,
         lead_s=lead_s,
         whole_sound=False,
+        outline=outline,
     )
-    return open_source(path, audio=audio, wanted=wanted, limits=limits, decode=decode)
+    return open_source(path, audio=audio, wanted=wanted, limits=limits, decode=decode, cancel=cancel)
 
 
 class _Chunker:

@@ -10,6 +10,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -21,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.errors import (
+    Canceled,
     DecodeTimeout,
     EarsightError,
     InternalError,
@@ -40,8 +42,11 @@ from app.media.protocol import (
     unpack_header,
 )
 
+_PYTHON = (sys.executable, "-I", "-X", "utf8", "-m")
 _PIPE_BYTES = 1024 * 1024
 _EXIT_S = 5.0
+_TRIAL_S = 30.0
+_POLL_S = 0.05  # how long a cancel may go unnoticed
 # The child sees nothing of the parent's environment. One thread and one arena keep numpy and malloc from
 # reserving address space for every core of a large machine.
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
@@ -74,17 +79,33 @@ def open_input(path: Path, opened: ExitStack) -> int:
     return fd
 
 
+def standing_walls() -> tuple[str, ...]:
+    """The walls that stand around a decode child on this system, as `sandbox.enter` returns them.
+
+    A process of its own finds that out. Raises InternalError if it cannot.
+    """
+    command = [*_PYTHON, "app.media.sandbox"]
+    try:
+        ran = subprocess.run(  # noqa: S603 - as below
+            command, capture_output=True, env=_ENVIRONMENT, cwd="/", timeout=_TRIAL_S, check=True
+        )
+        return tuple(json.loads(ran.stdout))
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        raise InternalError(f"the walls around the decode child cannot be tried out: {error}") from error
+
+
 class DecodeWorker:
     """A running child. `close` ends it at any time, from any thread."""
 
-    def __init__(self, job: DecodeJob, *, stall_s: float) -> None:
+    def __init__(self, job: DecodeJob, *, stall_s: float, cancel: threading.Event | None = None) -> None:
         """Start the child; it inherits the descriptors named in `job`, which the caller may close then."""
         self._stall_s = stall_s
+        self._cancel = cancel
         self._job = job
         self._released = False
         self._pipe, child_end = os.pipe()
         self._process = subprocess.Popen(  # noqa: S603 - the interpreter that runs us, and our own module
-            [sys.executable, "-I", "-X", "utf8", "-m", "app.media.child", job.to_json()],
+            [*_PYTHON, "app.media.child", job.to_json()],
             stdin=subprocess.DEVNULL,
             stdout=child_end,
             stderr=subprocess.DEVNULL,
@@ -108,6 +129,7 @@ class DecodeWorker:
 
         Raises:
             MediaError: what the child reports, or what its death means.
+            Canceled: `cancel` was set; the child is dead by then.
             InternalError: a fault of the child.
         """
         while True:
@@ -145,22 +167,39 @@ class DecodeWorker:
         data = np.empty(n_bytes, np.uint8)
         rest = data.data
         while len(rest):
-            if not self._poll.poll(self._stall_s * 1000):
-                self.close()
-                raise DecodeTimeout(
-                    f"decoding stood still for {self._stall_s:g} s",
-                    limit=self._stall_s,
-                    setting=STALL_SETTING,
-                )
+            self._await_bytes()
             received = os.readv(self._pipe, [rest])
             if not received:
                 raise self._cause_of_death()
             rest = rest[received:]
         return data
 
+    def _await_bytes(self) -> None:
+        """Wait until there is something to read. Raises Canceled, and DecodeTimeout after a stall."""
+        deadline_s = time.monotonic() + self._stall_s
+        while True:
+            self._check_canceled()
+            rest_s = deadline_s - time.monotonic()
+            # At the deadline look once more: this process may itself have stood still.
+            if self._poll.poll(max(0.0, min(rest_s, _POLL_S)) * 1000):
+                return
+            if rest_s <= 0:
+                self.close()
+                raise DecodeTimeout(
+                    f"decoding stood still for {self._stall_s:g} s",
+                    limit=self._stall_s,
+                    setting=STALL_SETTING,
+                )
+
+    def _check_canceled(self) -> None:
+        if self._cancel is not None and self._cancel.is_set():
+            self.close()
+            raise Canceled("decoding was canceled")
+
     def _cause_of_death(self) -> EarsightError:
         deadline_s = time.monotonic() + _EXIT_S
         while self._process.poll() is None and time.monotonic() < deadline_s:
+            self._check_canceled()
             time.sleep(0.005)
         status = self._process.poll()
         self.close()
