@@ -265,8 +265,8 @@ def _open(
             continue
         entry = _choose(manifest, role, placement.provider)
         check_contract(entry, role, inputs=inputs, outputs=outputs)
-        # The explain graph takes one clip at a time, so there is no batch to be padded.
-        place = replace(placement, buckets=()) if role == "explain" else placement
+        # The explain graph takes one clip at a time, so there is no batch to be cut or padded.
+        place = replace(placement, buckets=(), streams=1) if role == "explain" else placement
         running = _running(entry, placement.provider, beside)
         runners[role] = running or GraphRunner(models[entry.sha256], entry, placement=place)
     return runners

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
+import os
 import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -31,6 +34,11 @@ PRECISIONS: dict[Provider, tuple[Precision, ...]] = {
 # A GPU plans its kernels anew for each shape, so there a batch is padded up to one of these.
 GPU_BUCKETS = (1, 2, 4, 8, 16)
 
+# On the CPU a batch is cut, and so many pieces run at the same time, each on threads of its own: two frames
+# side by side keep two cores busier than one after the other does, of which each operator takes both. A
+# default batch has no more pieces than this.
+_MOST_STREAMS = 4
+
 _CUDA_OPTIONS = {
     "arena_extend_strategy": "kSameAsRequested",
     "cudnn_conv_algo_search": "HEURISTIC",  # the exhaustive search would run once per bucket
@@ -47,13 +55,15 @@ class Placement:
 
     Attributes:
         provider: the execution provider.
-        threads: threads inside one operator, on the CPU.
+        threads: that compute at the same time, on the CPU.
         buckets: rising batch sizes that are padded to; empty where any batch runs as it is.
+        streams: pieces of a batch that run at the same time; not more than `threads`.
     """
 
     provider: Provider
     threads: int
-    buckets: tuple[int, ...]
+    buckets: tuple[int, ...] = ()
+    streams: int = 1
 
 
 def placements(settings: InferenceSettings) -> tuple[Placement, ...]:
@@ -63,8 +73,8 @@ def placements(settings: InferenceSettings) -> tuple[Placement, ...]:
     is no ONNX Runtime.
     """
     threads = settings.threads or usable_cores()
-    cpu = Placement(CPU, threads, ())
-    cuda = Placement(CUDA, threads, GPU_BUCKETS)
+    cpu = Placement(CPU, threads, streams=min(threads, _MOST_STREAMS))
+    cuda = Placement(CUDA, threads, buckets=GPU_BUCKETS)
     if settings.device == "cpu":
         return (cpu,)
     built_in = CUDA in _onnxruntime().get_available_providers()
@@ -100,7 +110,7 @@ def runtime_version() -> str:
 
 
 class GraphRunner:
-    """One graph, ready to run. Safe to share between threads; one runs at a time, since each run already
+    """One graph, ready to run. Safe to share between threads; one batch runs at a time, since each already
     uses all the cores.
 
     Attributes:
@@ -118,6 +128,8 @@ class GraphRunner:
         """
         self.entry = entry
         self.buckets = placement.buckets
+        self._streams = placement.streams
+        self._pool = ThreadPoolExecutor(placement.streams, f"run-{entry.role}") if self._streams > 1 else None
         self._lock = threading.Lock()
         self.session = _session(model, entry, placement)
         _check_interface("input", entry.path, declared=entry.inputs, found=self.session.get_inputs())
@@ -125,9 +137,9 @@ class GraphRunner:
         self._outputs = [spec.name for spec in entry.outputs]
 
     def run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
-        """Run on inputs as they are or, if there are buckets, in pieces no larger than the largest of them.
+        """Run on inputs as they are or, if there are streams or buckets, in pieces.
 
-        With buckets all inputs and outputs share their first axis N.
+        Then all inputs and outputs share their first axis N.
 
         Returns:
             The outputs by name with the dtypes that `entry` declares.
@@ -135,13 +147,17 @@ class GraphRunner:
         Raises:
             InternalError: the runtime failed.
         """
-        if not self.buckets:
+        with self._lock:
+            if self._pool is not None and (count := len(next(iter(feeds.values())))) > 1:
+                # Two for each stream, so that one that is slowed down by other work leaves some of its own.
+                size = math.ceil(count / (2 * self._streams))
+                return self._joined(list(self._pool.map(self._run_once, _pieces(feeds, size=size))))
+            if self.buckets:
+                size = self.buckets[-1]
+                return self._joined([self._run_padded(piece) for piece in _pieces(feeds, size=size)])
             return self._run_once(feeds)
-        count, largest = len(next(iter(feeds.values()))), self.buckets[-1]
-        pieces = [
-            self._run_padded({name: values[start : start + largest] for name, values in feeds.items()})
-            for start in range(0, count, largest)
-        ]
+
+    def _joined(self, pieces: list[dict[str, npt.NDArray[Any]]]) -> dict[str, npt.NDArray[Any]]:
         if len(pieces) == 1:
             return pieces[0]
         return {name: np.concatenate([piece[name] for piece in pieces]) for name in self._outputs}
@@ -154,12 +170,20 @@ class GraphRunner:
         return {name: values[:count] for name, values in self._run_once(feeds).items()}
 
     def _run_once(self, feeds: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
-        with self._lock:
-            try:
-                outputs = self.session.run(self._outputs, dict(feeds))
-            except Exception as error:  # the classes of ONNX Runtime have no public base
-                raise InternalError(f"{self.entry.path} failed: {error}") from error
+        try:
+            outputs = self.session.run(self._outputs, dict(feeds))
+        except Exception as error:  # the classes of ONNX Runtime have no public base
+            raise InternalError(f"{self.entry.path} failed: {error}") from error
         return dict(zip(self._outputs, outputs, strict=True))
+
+
+def _pieces(feeds: Mapping[str, npt.NDArray[Any]], *, size: int) -> list[dict[str, npt.NDArray[Any]]]:
+    """The inputs cut along their first axis into pieces of that many, the last one of fewer."""
+    count = len(next(iter(feeds.values())))
+    return [
+        {name: values[start : start + size] for name, values in feeds.items()}
+        for start in range(0, count, size)
+    ]
 
 
 def _pad(values: npt.NDArray[Any], rows: int) -> npt.NDArray[Any]:
@@ -167,6 +191,7 @@ def _pad(values: npt.NDArray[Any], rows: int) -> npt.NDArray[Any]:
 
 
 def _onnxruntime() -> Any:
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it would report to its makers
     try:
         import onnxruntime  # here, since `earsight --help` need not wait for it
     except ImportError as error:
@@ -180,7 +205,8 @@ def _session(model: bytes, entry: GraphFile, placement: Placement) -> Any:
     ort = _onnxruntime()
     options = ort.SessionOptions()
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    options.intra_op_num_threads = placement.threads
+    # Those that run a piece compute as well; the others are shared by all pieces.
+    options.intra_op_num_threads = placement.threads - placement.streams + 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     # Threads that spin while they wait take the cores from the decoder and from the other graphs.

@@ -1,3 +1,4 @@
+import os
 import threading
 
 import numpy as np
@@ -5,7 +6,15 @@ import pytest
 
 from app.errors import InternalError
 from app.inference import sessions
-from app.inference.sessions import CPU, CUDA, GraphRunner, Placement, ProviderMissing, placements
+from app.inference.sessions import (
+    CPU,
+    CUDA,
+    GraphRunner,
+    Placement,
+    ProviderMissing,
+    placements,
+    runtime_version,
+)
 from app.settings import InferenceSettings
 from tests import tiny_bundle as tiny
 
@@ -18,8 +27,8 @@ def entry(tmp_path_factory):
     )
 
 
-def _runner(entry, buckets=()) -> GraphRunner:
-    placement = Placement(CPU, threads=1, buckets=buckets)
+def _runner(entry, buckets=(), *, streams=1) -> GraphRunner:
+    placement = Placement(CPU, threads=streams, buckets=buckets, streams=streams)
     return GraphRunner(tiny.audio_graph().SerializeToString(), entry, placement=placement)
 
 
@@ -55,28 +64,60 @@ def test_only_the_sizes_of_the_buckets_reach_the_session(entry, monkeypatch):
     assert seen == [2, 2, 4, 4, 4, 2]
 
 
-def test_one_runs_at_a_time(entry, monkeypatch):
+class Together:
+    """A session that notes how many runs it has at the same time, and of how many items each."""
+
+    def __init__(self, session):
+        self._session = session
+        self._lock = threading.Lock()
+        self._running = 0
+        self.most = 0
+        self.sizes = []
+
+    def run(self, outputs, feeds):
+        with self._lock:
+            self._running += 1
+            self.most = max(self.most, self._running)
+            self.sizes.append(len(feeds["windows"]))
+        threading.Event().wait(0.05)
+        found = self._session.run(outputs, feeds)
+        with self._lock:
+            self._running -= 1
+        return found
+
+
+@pytest.mark.parametrize(
+    ("count", "pieces"),
+    [(1, [1]), (2, [1, 1]), (4, [1, 1, 1, 1]), (7, [1, 2, 2, 2]), (32, [8, 8, 8, 8])],
+)
+def test_a_batch_is_cut_into_two_pieces_for_each_stream(entry, count, pieces, monkeypatch):
+    runner = _runner(entry, streams=2)
+    together = Together(runner.session)
+    monkeypatch.setattr(runner, "session", together)
+    found = runner.run({"windows": _windows(count)})
+    assert sorted(together.sizes) == pieces
+    assert together.most == min(count, 2)
+    expected = _runner(entry).run({"windows": _windows(count)})
+    for name in ("scores", "embedding"):
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-5)
+
+
+def test_a_piece_that_fails_fails_the_batch(entry):
+    with pytest.raises(InternalError, match=r"audio\.onnx failed"):
+        _runner(entry, streams=2).run({"windows": np.zeros((3, 7), np.float32)})
+
+
+def test_one_batch_runs_at_a_time(entry, monkeypatch):
     runner = _runner(entry)
-    running, most = 0, 0
-    real = runner.session
-
-    class Spy:
-        def run(self, outputs, feeds):
-            nonlocal running, most
-            running += 1
-            most = max(most, running)
-            threading.Event().wait(0.01)
-            result = real.run(outputs, feeds)
-            running -= 1
-            return result
-
-    monkeypatch.setattr(runner, "session", Spy())
+    together = Together(runner.session)
+    monkeypatch.setattr(runner, "session", together)
     threads = [threading.Thread(target=runner.run, args=({"windows": _windows(2)},)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert most == 1
+    assert len(together.sizes) == 4
+    assert together.most == 1
 
 
 def test_a_failing_run_is_an_internal_error_that_names_the_graph(entry):
@@ -88,6 +129,25 @@ def test_the_thread_count_is_explicit(monkeypatch):
     monkeypatch.setattr(sessions, "usable_cores", lambda: 3)
     assert placements(InferenceSettings(device="cpu"))[0].threads == 3
     assert placements(InferenceSettings(device="cpu", threads=5))[0].threads == 5
+
+
+@pytest.mark.parametrize(
+    ("threads", "streams", "in_an_operator"), [(1, 1, 1), (2, 2, 1), (4, 4, 1), (16, 4, 13)]
+)
+def test_no_more_threads_compute_than_are_allowed(entry, threads, streams, in_an_operator):
+    placement = placements(InferenceSettings(device="cpu", threads=threads))[0]
+    assert placement.streams == streams
+    runner = GraphRunner(tiny.audio_graph().SerializeToString(), entry, placement=placement)
+    assert runner.session.get_session_options().intra_op_num_threads == in_an_operator
+
+
+@pytest.mark.parametrize(("set_to", "left"), [(None, "1"), ("0", "0")])
+def test_the_runtime_reports_to_nobody_unless_it_is_told_to(monkeypatch, set_to, left):
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    if set_to is not None:
+        monkeypatch.setenv("ORT_DISABLE_TELEMETRY", set_to)
+    runtime_version()
+    assert os.environ["ORT_DISABLE_TELEMETRY"] == left
 
 
 def test_auto_tries_the_gpu_first_and_keeps_the_cpu_as_a_way_out(monkeypatch):
