@@ -28,7 +28,7 @@ class _Window:
 
 
 @dataclass(frozen=True, slots=True)
-class _Picture:
+class Picture:
     """One frame (S, S, 3) and what the visual graph made of it, with a first axis of length 1."""
 
     frame: npt.NDArray[np.uint8]
@@ -37,14 +37,18 @@ class _Picture:
 
 
 class ChunkEncoder:
-    """Encodes the chunks of one clip in their order, keeping what neighbouring chunks share."""
+    """Encodes the chunks of one clip in their order, keeping what neighbouring chunks share.
+
+    Attributes:
+        last: the picture that `see` saw last; set it to go on where another encoder has stopped.
+    """
 
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
         labels = bundle.manifest.events.labels
         self._silence = labels.index(SILENCE) if SILENCE in labels else None
         self._windows: dict[int, _Window] = {}  # by the index of their first sample on the timeline
-        self._last: _Picture | None = None
+        self.last: Picture | None = None
 
     def hear(
         self, waveform: Floats, waveform_start_s: float, times_s: npt.NDArray[np.float64]
@@ -105,7 +109,7 @@ class ChunkEncoder:
         Returns:
             Tokens (N, G, G, Dv) and class map (N, H, W, C).
         """
-        last = self._last
+        last = self.last
         new = [
             index
             for index, frame in enumerate(frames)
@@ -118,7 +122,7 @@ class ChunkEncoder:
             new = [0, *new]
             tokens = np.concatenate([last.tokens, tokens])
             class_map = np.concatenate([last.class_map, class_map])
-        self._last = _Picture(frames[-1].copy(), tokens[-1:].copy(), class_map[-1:].copy())
+        self.last = Picture(frames[-1].copy(), tokens[-1:].copy(), class_map[-1:].copy())
         repeats = np.diff([*new, len(frames)])
         return _repeat(tokens, repeats), _repeat(class_map, repeats)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from app.errors import InvalidRequest
+from app.errors import Canceled, InvalidRequest
 from app.inference.manifest import Task
 from app.results.coco import write_coco
 from app.results.json_writer import write_json
@@ -18,6 +20,9 @@ from app.results.overlay import OverlayProgress, write_overlay
 from app.results.replacing import replacing
 from app.results.vtt import write_vtt
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 DocumentWriter = Callable[[Result, BinaryIO], None]
 
@@ -73,6 +78,7 @@ def write_result(
     audio: Path | None,
     settings: Settings,
     progress: OverlayProgress | None = None,
+    cancel: threading.Event | None = None,
 ) -> None:
     """Write the result to `path`, replacing what is there; a failure leaves no file behind.
 
@@ -82,14 +88,16 @@ def write_result(
         audio: its separate sound file, if there was one.
         settings: the groups `overlay`, `limits` and `decode` are used.
         progress: called while the overlay is rendered.
+        cancel: set it from another thread to end the writing at once.
 
     Raises:
         InvalidRequest: the result lacks the task that the format needs.
         MediaError: the source could not be decoded for the overlay.
+        Canceled: `cancel` was set.
         OSError: the file could not be written.
     """
     if format.document is not None:
-        with replacing(path) as part, part.open("wb") as stream:
+        with replacing(path) as part, io.BufferedWriter(_StoppableFile(part, cancel)) as stream:
             format.document(result, stream)
         return
     write_overlay(
@@ -101,4 +109,18 @@ def write_result(
         limits=settings.limits,
         decode=settings.decode,
         progress=progress,
+        cancel=cancel,
     )
+
+
+class _StoppableFile(io.FileIO):
+    """A new file that refuses to grow, by Canceled, once `cancel` is set."""
+
+    def __init__(self, path: Path, cancel: threading.Event | None) -> None:
+        super().__init__(path, "wb")
+        self._cancel = cancel
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        if self._cancel is not None and self._cancel.is_set():
+            raise Canceled("the writing was canceled")
+        return super().write(data)

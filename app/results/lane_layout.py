@@ -81,7 +81,7 @@ def _beside(width: int, font_px: int, why_px: int) -> LaneLayout:
 
 def _stacked(width: int, font_px: int, why_px: int) -> LaneLayout:
     n_names = 2
-    row_px, pad = round(1.35 * font_px), round(0.6 * font_px)
+    row_px, pad = round(1.35 * font_px), min(round(0.6 * font_px), width // 4)  # a picture may be a line
     readout = Box(pad, pad, width - pad, pad + (n_names + 1) * row_px)
     plot_top = readout.bottom + pad // 2
     height = _even(plot_top + 3 * font_px + pad + why_px)

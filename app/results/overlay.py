@@ -6,6 +6,7 @@ The source is decoded a second time, at displayed size, frame by frame; memory d
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from app.errors import InternalError, MediaCorrupt
+from app.errors import Canceled, InternalError, MediaCorrupt
 from app.inference.cores import usable_cores
 from app.media.display import DisplayFrame, DisplayStream, SoundBlock, open_display
 from app.media.encode import ClipWriter, YuvConverter
@@ -45,6 +46,7 @@ def write_overlay(
     limits: LimitSettings,
     decode: DecodeSettings,
     progress: OverlayProgress | None = None,
+    cancel: threading.Event | None = None,
 ) -> None:
     """Render the overlay of `result` to `path_out`, replacing what is there; a failure leaves no file.
 
@@ -53,10 +55,12 @@ def write_overlay(
         audio: the separate sound file it was analysed with, if any.
         progress: called after each frame with the frames done and the fraction of the clip; what it
             raises ends the rendering.
+        cancel: set it from another thread to end the rendering at once.
 
     Raises:
         InternalError: `overlay.colormap` names no colour map.
         MediaError: the source cannot be decoded.
+        Canceled: `cancel` was set.
         OSError: the file cannot be written.
     """
     try:
@@ -72,9 +76,10 @@ def write_overlay(
         limits=limits,
         decode=decode,
         audio=audio,
+        cancel=cancel,
     )
     with display, replacing(path_out) as part:
-        _render(result, display, part, overlay=overlay, progress=progress)
+        _render(result, display, part, overlay=overlay, progress=progress, cancel=cancel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,7 @@ def _render(
     *,
     overlay: OverlaySettings,
     progress: OverlayProgress | None,
+    cancel: threading.Event | None,
 ) -> None:
     painter = _Painter(result, display.width, display.height, overlay=overlay)
     writer = ClipWriter(
@@ -132,6 +138,8 @@ def _render(
     frames_done = 0
     with writer:
         for item in _moments(display, duration_s=duration_s):
+            if cancel is not None and cancel.is_set():
+                raise Canceled("the rendering was canceled")
             if isinstance(item, SoundBlock):
                 writer.add_sound(item.samples, item.start_s)
                 continue

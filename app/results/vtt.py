@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import BinaryIO
 
 from app.results.model import Detection, Result
-from app.results.tracks import tracks_of
+from app.results.tracks import Track, tracks_of
 
 _MOST_NAMES = 2  # of what is heard; more would not be read in time
 _MOST_OBJECTS = 3
@@ -62,13 +62,28 @@ def _spans(result: Result) -> list[tuple[float, float]]:
     return list(pairwise([times_s[0], *middles, end_s]))
 
 
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """What a track is called, what it is heard as, and both together."""
+
+    label: str
+    sound: str | None
+    called: str
+
+    @classmethod
+    def of(cls, track: Track) -> _Name:
+        sound = track.sound
+        return cls(track.label, None if sound is None else sound.label, track.called)
+
+
 class _Words:
     """Puts what a frame says into words that hold still from frame to frame."""
 
     def __init__(self, result: Result) -> None:
         self._frames = result.frames
         self._thresholds = result.thresholds
-        self._tracks = {track.track_id: track for track in tracks_of(result.frames)}
+        # Once for each track: its sound is a vote of all its frames.
+        self._names = {track.track_id: _Name.of(track) for track in tracks_of(result.frames)}
         # Names keep one order, by their scores over the whole clip, so that they do not swap.
         self._weight: defaultdict[str, float] = defaultdict(float)
         for heard in result.frames.heard:
@@ -98,8 +113,8 @@ class _Words:
         return "; ".join(dict.fromkeys(f"{self._called(each, names)}, {_side(each)}" for each in most))
 
     def _called(self, detection: Detection, names: list[str]) -> str:
-        track = self._tracks[detection.track_id]
-        return track.label if track.sound is None or track.sound.label in names else track.called
+        name = self._names[detection.track_id]
+        return name.label if name.sound in (None, *names) else name.called
 
 
 def _middle(detection: Detection) -> float:

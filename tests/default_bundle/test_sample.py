@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from app.inference.bundle import find_bundle, load_bundle
-from app.pipeline.analyze import AnalyzeOptions, analyze
+from app.pipeline.analyze import analyze
+from app.pipeline.options import AnalyzeOptions
 from app.settings import Settings
 
 SAMPLES = Path(__file__).parents[2] / "app" / "samples"

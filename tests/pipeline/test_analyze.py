@@ -9,7 +9,8 @@ from app.errors import Canceled, InvalidRequest, MediaError
 from app.inference.bundle import Bundle
 from app.inference.manifest import Task
 from app.media.encode import ClipWriter, YuvConverter
-from app.pipeline.analyze import AnalyzeOptions, Progress, analyze
+from app.pipeline.analyze import analyze
+from app.pipeline.options import AnalyzeOptions, Progress
 from app.results.model import FrameResults, Result
 
 
@@ -288,9 +289,9 @@ def test_a_still_image_with_sound_is_a_clip(tiny_bundle, tiny_settings, tmp_path
     assert result.frames.heatmap[:, 1, 2].min() > 0.9
 
 
-@pytest.mark.parametrize("fps", [0, -1, 61, float("nan"), float("inf")])
+@pytest.mark.parametrize("fps", [0, 5e-324, -1, 61, float("nan"), float("inf")])
 def test_a_rate_out_of_bounds_is_refused(sounding_square, tiny_bundle, tiny_settings, fps):
-    with pytest.raises(InvalidRequest, match="fps must be above 0 and at most 60"):
+    with pytest.raises(InvalidRequest, match=r"fps must be at least 0\.001 and at most 60"):
         _analyze(sounding_square, tiny_bundle, tiny_settings, fps=fps)
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from app.errors import InvalidRequest
-from app.pipeline.analyze import AnalyzeOptions, analyze
+from app.pipeline.analyze import analyze
+from app.pipeline.options import AnalyzeOptions
 from app.results.model import Explanation, FrameResults, Result
 from tests.tiny_bundle import write_tiny_bundle
 

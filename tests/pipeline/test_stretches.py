@@ -3,7 +3,7 @@ import pytest
 
 from app.pipeline import stretches
 from app.pipeline.features import Features
-from app.pipeline.stretches import ClipExplainer
+from app.pipeline.stretches import ClipExplainer, steps_of
 from app.results.model import FrameResults
 
 
@@ -32,16 +32,17 @@ def _frames(times_s, *, value=1.0):
     return frames, features, np.full((len(times), 2), value, np.float32)
 
 
-def _feed(explainer, times_s, **arguments):
+def _feed(bundle, explainer, times_s, **arguments):
     frames, features, window = _frames(times_s, **arguments)
-    return list(explainer.add(frames, features, window=window))
+    steps = steps_of(frames, features, window=window, explainer=bundle.explainer)
+    return [explanation for step in steps for explanation in explainer.add(step)]
 
 
 def _run(bundle, times_s, *, batch=4, duration_s=None, **arguments):
     explainer = ClipExplainer(bundle, duration_s=times_s[-1] if duration_s is None else duration_s)
     found = []
     for start in range(0, len(times_s), batch):
-        found += _feed(explainer, times_s[start : start + batch], **arguments)
+        found += _feed(bundle, explainer, times_s[start : start + batch], **arguments)
     return found + list(explainer.finish())
 
 
@@ -80,9 +81,9 @@ def test_a_stretch_without_sound_is_not_explained(tiny_explaining_bundle, explai
 
 def test_a_stretch_is_explained_as_soon_as_it_is_over(tiny_explaining_bundle, explained):
     explainer = ClipExplainer(tiny_explaining_bundle, target=2, duration_s=9.0)
-    assert _feed(explainer, [0.1, 0.6, 1.9]) == []
-    assert _feed(explainer, [2.1, 2.2]) == [([0.1, 0.6, 1.9], 0.0, 2.0, 2)]
-    assert _feed(explainer, [2.7]) == []
+    assert _feed(tiny_explaining_bundle, explainer, [0.1, 0.6, 1.9]) == []
+    assert _feed(tiny_explaining_bundle, explainer, [2.1, 2.2]) == [([0.1, 0.6, 1.9], 0.0, 2.0, 2)]
+    assert _feed(tiny_explaining_bundle, explainer, [2.7]) == []
     assert list(explainer.finish()) == [([2.2, 2.7], 2.0, 4.0, 2)]
     assert list(explainer.finish()) == []
 
@@ -101,7 +102,7 @@ def test_the_cut_into_batches_changes_nothing(tiny_explaining_bundle, explained,
 def test_no_more_than_the_steps_of_one_stretch_are_kept(tiny_explaining_bundle, explained):
     explainer = ClipExplainer(tiny_explaining_bundle, duration_s=100.0)
     for start in range(0, 800, 8):
-        _feed(explainer, [index / 8 for index in range(start, start + 8)])
+        _feed(tiny_explaining_bundle, explainer, [index / 8 for index in range(start, start + 8)])
         kept = explainer._steps.values()
         assert len(kept) <= 4
         for step in kept:

@@ -14,6 +14,8 @@ from app.results.readout import Readout
 from app.results.text import ELLIPSIS, fit, font
 
 SIZES = [
+    (2, 2),
+    (6, 1280),
     (16, 16),
     (64, 48),
     (224, 224),
