@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TextIO
 
@@ -19,7 +21,11 @@ from pythonjsonlogger.json import JsonFormatter
 from app.settings import TelemetrySettings
 
 request_id_var: ContextVar[str | None] = ContextVar("request_id", default=None)
-"""Id of the request that is being answered; worker threads inherit it with the context."""
+"""Id of the request that is being answered, or that brought the job that is being worked on; worker threads
+inherit it with the context."""
+
+job_id_var: ContextVar[str | None] = ContextVar("job_id", default=None)
+"""Id of the job that is being worked on, or that the request is about."""
 
 _OWN_HANDLER = "earsight"
 _RENAMED = {"levelname": "level", "message": "event", "name": "logger"}
@@ -27,13 +33,28 @@ _RENAMED = {"levelname": "level", "message": "event", "name": "logger"}
 _SKIPPED = (*RESERVED_ATTRS, "color_message", "taskName")
 
 
-class _RequestIdFilter(logging.Filter):
-    """Adds the id of the current request to each record that has none."""
+_IDS = {"request_id": request_id_var, "job_id": job_id_var}
+
+
+@contextmanager
+def log_ids(*, request_id: str | None, job_id: str | None) -> Iterator[None]:
+    """Every line that is written in the block has these ids."""
+    tokens = request_id_var.set(request_id), job_id_var.set(job_id)
+    try:
+        yield
+    finally:
+        request_id_var.reset(tokens[0])
+        job_id_var.reset(tokens[1])
+
+
+class _IdFilter(logging.Filter):
+    """Adds the ids of the current request and job to each record that has none."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        request_id = request_id_var.get()
-        if request_id is not None and not hasattr(record, "request_id"):
-            record.request_id = request_id
+        for name, variable in _IDS.items():
+            value = variable.get()
+            if value is not None and not hasattr(record, name):
+                setattr(record, name, value)
         return True
 
 
@@ -70,16 +91,17 @@ def configure_logging(settings: TelemetrySettings, stream: TextIO | None = None)
     """
     handler = logging.StreamHandler(stream if stream is not None else sys.stdout)
     handler.name = _OWN_HANDLER
-    handler.addFilter(_RequestIdFilter())
+    handler.addFilter(_IdFilter())
     handler.setFormatter(_json_formatter() if settings.log_format == "json" else _TextFormatter())
     root = logging.getLogger()
     for old in [handler for handler in root.handlers if handler.name == _OWN_HANDLER]:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(settings.log_level.upper())
-    # uvicorn speaks in sentences of what our own events say; only its complaints are passed on.
+    # They speak in sentences of what our own events say; only their complaints are passed on.
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    for name in ("uvicorn.error", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("uvicorn.access").disabled = True

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from app.settings import TelemetrySettings
-from app.telemetry.logging import configure_logging, request_id_var
+from app.telemetry.logging import configure_logging, log_ids
 
 
 @pytest.fixture
@@ -35,13 +35,18 @@ def test_json_lines_hold_time_level_event_and_fields(root_logger):
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
-def test_the_id_of_the_request_is_on_every_line(root_logger, log_format):
-    token = request_id_var.set("id-17")
-    try:
+def test_the_ids_of_request_and_job_are_on_every_line(root_logger, log_format):
+    with log_ids(request_id="id-17", job_id="job_4"):
         lines = lines_of(log_format, root_logger, lambda log: log.info("event"))
-    finally:
-        request_id_var.reset(token)
     assert "id-17" in lines[0]
+    assert "job_4" in lines[0]
+    assert "job_id" not in lines_of(log_format, root_logger, lambda log: log.info("event"))[0]
+
+
+def test_a_line_about_another_job_keeps_the_id_of_that(root_logger):
+    with log_ids(request_id=None, job_id="job_4"):
+        lines = lines_of("json", root_logger, lambda log: log.info("event", extra={"job_id": "job_5"}))
+    assert json.loads(lines[0])["job_id"] == "job_5"
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])

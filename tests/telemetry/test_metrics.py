@@ -39,3 +39,12 @@ def test_model_info_names_only_the_bundles_of_now():
     metrics.set_models([ModelInfo("a", "2", "e" * 64, "CPUExecutionProvider")])
     text = metrics.render().decode()
     assert re.findall(r'earsight_model_info\{.*version="(\d)"', text) == ["2"]
+
+
+def test_reason_of_a_job_is_one_of_the_known_codes_or_none():
+    metrics = Metrics()
+    for code in (None, "worker_lost", "text from somewhere else"):
+        metrics.count_job("failed", code)
+    (family,) = metrics.jobs.collect()
+    reasons = {sample.labels["reason"] for sample in family.samples}
+    assert reasons == {"", "worker_lost", "internal"}
