@@ -9,8 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -20,15 +19,16 @@ import typer
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from app.errors import EarsightError, InputError, NotFound
 from app.inference.bundle import Bundle, find_bundle, load_bundle
 from app.inference.manifest import GraphFile, Manifest, Task, read_manifest
 from app.inference.registry import BundleRegistry
-from app.pipeline.analyze import AnalyzeOptions, analyze, check_target, check_tasks, sampling_fps
-from app.pipeline.analyze import Progress as Analyzed
+from app.keys_cli import keys_cli
+from app.pipeline.analyze import analyze
+from app.pipeline.options import AnalyzeOptions, check_target, check_tasks, sampling_fps
+from app.progress_bars import progress_bars
 from app.results.formats import FORMATS, Format, write_result
 from app.results.model import Explanation, GroupBy, Result
 from app.results.tracks import tracks_of
@@ -47,6 +47,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     help="Where does the sound in a video come from?",
 )
+cli.add_typer(keys_cli, name="keys")
 
 Device = Literal["auto", "cpu", "cuda"]
 BundleName = Annotated[str | None, typer.Option("--bundle", metavar="NAME", help="Bundle to use.")]
@@ -172,15 +173,30 @@ def bench(
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write the figures here.")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Compare memory at 5 minutes, not at 30.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Clips of up to 5 minutes, not 10; press for seconds.")
+    ] = False,
+    full: Annotated[bool, typer.Option("--full", help="Also a clip of 60 minutes.")] = False,
+    part: Annotated[
+        list[str] | None, typer.Option("--part", metavar="NAME", help="Measure this only; may be repeated.")
+    ] = None,
+    load: Annotated[
+        bool, typer.Option("--load", help="Press the service with 64 clients for 10 minutes instead.")
+    ] = False,
     bundle: BundleName = None,
     device: DeviceName = None,
 ) -> None:
-    """Measure this machine: speed, overhead, memory, start-up, and a clip over HTTP."""
-    from app.bench.run import run_bench
+    """Measure this machine: speed, overhead, stages, memory, start-up, and clips and clients over HTTP."""
+    from app.bench.load import QUICK_PLAN, Plan, run_load
+    from app.bench.run import FULL_LENGTHS_S, LENGTHS_S, QUICK_LENGTHS_S, parts_of, run_bench
 
     _log_to_stderr()
-    run_bench(_settings(bundle=bundle, device=device), quick=quick, json_file=json_file)
+    settings = _settings(bundle=bundle, device=device)
+    if load:
+        run_load(settings, QUICK_PLAN if quick else Plan(), json_file=json_file)
+    else:
+        lengths_s = QUICK_LENGTHS_S if quick else FULL_LENGTHS_S if full else LENGTHS_S
+        run_bench(settings, parts=parts_of(part), lengths_s=lengths_s, json_file=json_file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +216,7 @@ def _process(run: _Run, *, bundle: Bundle, settings: Settings, options: AnalyzeO
         for path in (run.path, run.audio):
             if path is not None and not path.is_file():
                 raise NotFound(f"there is no file {shown(path)}")
-        with _bars(shown(run.path)) as bars:
+        with progress_bars(shown(run.path)) as bars:
             result = analyze(
                 run.path,
                 bundle=bundle,
@@ -268,51 +284,6 @@ def events_explained(explanations: Sequence[Explanation]) -> str:
 def _moment(explanation: Explanation) -> str:
     most_s = explanation.time_s[explanation.when_audio.argmax()]
     return "" if explanation.reason == "no_moment" else f" most at {most_s:.1f} s"
-
-
-class _Bars:
-    """Progress on a terminal, silence in a pipe. The bars come one after the other."""
-
-    def __init__(self, progress: Progress, name: str) -> None:
-        self._progress = progress
-        self._name = name
-        self._stage = ""
-        self._task: TaskID | None = None
-        self._started_s = self._seen_s = time.monotonic()
-
-    def analyzed(self, progress: Analyzed) -> None:
-        done = progress.time_s / progress.duration_s if progress.duration_s else 1.0
-        self._show("analysing", progress.frames_done, done)
-
-    def drawn(self, frames_done: int, fraction: float) -> None:
-        self._show("drawing", frames_done, fraction)
-
-    def _show(self, stage: str, frames_done: int, fraction: float) -> None:
-        if stage != self._stage or self._task is None:
-            if self._task is not None:
-                self._progress.update(self._task, completed=1.0)
-            self._task = self._progress.add_task(f"{self._name}: {stage}", total=1.0, rate="")
-            # The work on a stage begins when that on the one before ends, not with its first report.
-            self._stage, self._started_s = stage, self._seen_s
-        self._seen_s = time.monotonic()
-        rate = frames_done / max(self._seen_s - self._started_s, 1e-3)
-        self._progress.update(self._task, completed=min(1.0, fraction), rate=f"{rate:.1f} frames/s")
-
-
-@contextmanager
-def _bars(name: str) -> Iterator[_Bars]:
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as progress:
-        yield _Bars(progress, name)
 
 
 def names_for(inputs: Sequence[Path]) -> list[str]:

@@ -10,8 +10,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.api.application import create_app
-from app.api.gate import AnalysisGate
-from app.api.service import service_of
+from app.api.service import Service, service_of
+from app.auth.listening import check_listening
+from app.malloc import give_memory_back
 from app.settings import Settings
 from app.telemetry.logging import configure_logging
 
@@ -19,6 +20,9 @@ logger = logging.getLogger(__name__)
 
 # After the drain the answers of cancelled work still have to be sent.
 _FAREWELL_S = 5
+# Longer than a client waits that was told to retry after some seconds, and than most proxies keep theirs: who
+# sends at the moment at which the server closes an idle connection sees a broken answer.
+_KEEP_ALIVE_S = 75
 
 
 class _Server(uvicorn.Server):
@@ -28,18 +32,17 @@ class _Server(uvicorn.Server):
     signal here does just that.
     """
 
-    def __init__(self, config: uvicorn.Config, *, gate: AnalysisGate, drain_s: float) -> None:
+    def __init__(self, config: uvicorn.Config, *, service: Service) -> None:
         super().__init__(config)
-        self._gate = gate
-        self._drain_s = drain_s
+        self._service = service
         self._deadline_s: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._deadline_s is not None:
             super().handle_exit(sig, frame)
             return
-        self._deadline_s = time.monotonic() + self._drain_s
-        self._gate.drain()
+        self._deadline_s = time.monotonic() + self._service.settings.server.drain_s
+        self._service.gate.drain()
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
         await super().startup(sockets)  # type: ignore[arg-type]
@@ -50,26 +53,34 @@ class _Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         if self._deadline_s is not None and not self.should_exit:
-            if self._gate.idle:
-                self.should_exit = True
-            elif time.monotonic() >= self._deadline_s:
+            gate, backend = self._service.gate, self._service.backend
+            backend.drain()
+            if time.monotonic() >= self._deadline_s:
                 logger.warning("drain_timeout", extra={"code": "canceled"})
-                self._gate.cancel_all()
+                gate.cancel_all()
                 self.should_exit = True
+            elif gate.idle and backend.idle:
+                self.should_exit = True
+            if self.should_exit:
+                self._service.stopping.set()
         return await super().on_tick(counter)
 
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT: readiness turns to 503 and new work is refused, work that was
-    accepted gets `server.drain_s` to end, then the process exits with status 0.
+    accepted gets `server.drain_s` to end, jobs that have not ended by then are put back into the queue for
+    the next start, then the process exits with status 0.
 
-    Raises NotFound, BundleError or ModelNotReady when the default bundle cannot be served.
+    Raises NotFound, BundleError or ModelNotReady when the default bundle cannot be served, and InvalidRequest
+    when other machines could reach it without keys or when the file of keys is broken.
     """
+    check_listening(settings)
+    give_memory_back()
     configure_logging(settings.telemetry)
     app = create_app(settings)
     service = service_of(app)
     service.registry.get()  # here, since uvicorn would turn its error into a page of traceback
-    _Server(_uvicorn_config(app, settings), gate=service.gate, drain_s=settings.server.drain_s).run()
+    _Server(_uvicorn_config(app, settings), service=service).run()
 
 
 def _uvicorn_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
@@ -80,5 +91,6 @@ def _uvicorn_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_FAREWELL_S,
     )

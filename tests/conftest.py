@@ -10,7 +10,12 @@ from types import ModuleType
 
 import pytest
 
-pytest_plugins = ["tests.fixtures_bundle"]
+pytest_plugins = [
+    "tests.fixtures_bundle",
+    "tests.fixtures_canceling",
+    "tests.fixtures_postgresql",
+    "tests.fixtures_server",
+]
 
 
 def _load(name: str, path: Path) -> ModuleType:

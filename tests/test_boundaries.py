@@ -71,7 +71,7 @@ def test_the_runtime_belongs_to_the_inference_room(room):
         assert "from onnxruntime" not in path.read_text(), path
 
 
-@pytest.mark.parametrize("package", ["app", "training", "tests"])
+@pytest.mark.parametrize("package", ["app", "training", "tests", "examples", "benchmarks"])
 def test_no_file_grows_beyond_what_one_can_read(package):
     sizes = {path: len(path.read_text().splitlines()) for path in (ROOT / package).rglob("*.py")}
     assert {str(path.relative_to(ROOT)): size for path, size in sizes.items() if size > MAX_LINES} == {}

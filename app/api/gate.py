@@ -37,6 +37,10 @@ class Run(Generic[T]):
         except CancelledError:
             raise Canceled("the analysis was stopped") from None
 
+    def when_ended(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called, in whatever thread, once the work has ended or will never begin."""
+        self._future.add_done_callback(lambda _: callback())
+
     async def stop(self) -> None:
         """Have the work end as soon as it can and wait until it has."""
         self._cancel.set()
@@ -70,12 +74,19 @@ class AnalysisGate:
         return self._admitted == 0
 
     @contextmanager
-    def admitted(self) -> Iterator[None]:
+    def admitted(self, *, for_later: bool = False) -> Iterator[None]:
         """Mark a request that will bring work, from before its upload is read to the end of its answer.
+
+        Args:
+            for_later: the work becomes a job, and needs no place here.
 
         Raises Overloaded when no place is free or the service is shutting down.
         """
-        self._check()
+        if self._draining:
+            raise Overloaded("the service is shutting down")
+        if not for_later:
+            with self._lock:
+                self._check_place()
         self._admitted += 1
         try:
             yield
@@ -112,12 +123,6 @@ class AnalysisGate:
         self.drain()
         self.cancel_all()
         self._executor.shutdown(wait=True, cancel_futures=True)
-
-    def _check(self) -> None:
-        if self._draining:
-            raise Overloaded("the service is shutting down")
-        with self._lock:
-            self._check_place()
 
     def _check_place(self) -> None:
         if len(self._taken) >= self._places:

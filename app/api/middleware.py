@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api import problems
-from app.telemetry.logging import request_id_var
+from app.telemetry.logging import log_ids
 from app.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -92,13 +92,12 @@ class RequestMiddleware:
             return
         begin = time.perf_counter()
         request_id = request_id_of(Headers(scope=scope))
-        token = request_id_var.set(request_id)
         answer = _Answer(send, request_id, self._max_upload_bytes)
-        try:
-            await self._run(scope, receive, answer)
-        finally:
-            self._record(scope, answer.status or _CLIENT_GONE, time.perf_counter() - begin)
-            request_id_var.reset(token)
+        with log_ids(request_id=request_id, job_id=None):
+            try:
+                await self._run(scope, receive, answer)
+            finally:
+                self._record(scope, answer.status or _CLIENT_GONE, time.perf_counter() - begin)
 
     async def _run(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         try:

@@ -19,7 +19,8 @@ def choose_format(accept: str | None, *, wanted: str | None, media_types: Mappin
     Args:
         accept: the Accept header, None or blank if there was none.
         wanted: the format that the client named, if it did.
-        media_types: media type of each format that can be written, by name.
+        media_types: media type of each format that can be written, by name; JSON is the default or, if it
+            is not among them, the first.
 
     Raises NotAcceptable when nothing that is offered will do.
     """
@@ -29,7 +30,7 @@ def choose_format(accept: str | None, *, wanted: str | None, media_types: Mappin
             raise NotAcceptable(f"there is no such format; there are {offered}")
         return wanted
     if accept is None or not accept.strip():
-        return DEFAULT
+        return DEFAULT if DEFAULT in media_types else next(iter(media_types))
     # mimeparse prefers the last of equals, so what comes first in `media_types` goes last here.
     by_type = {media_type: name for media_type, name in _ALIASES.items() if name in media_types}
     by_type |= {media_type: name for name, media_type in reversed(list(media_types.items()))}

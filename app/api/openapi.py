@@ -5,40 +5,68 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from app.api.job_schemas import JobDocument
 from app.api.problems import MEDIA_TYPE
 from app.api.schemas import PROBLEM_EXAMPLE, AnalysisOptions, Problem, ResultDocument
 from app.results.formats import FORMATS
 
 _BINARY = {"type": "string", "format": "binary"}
 
-ANALYSIS_BODY: dict[str, Any] = {
-    "parameters": [
-        {"name": name, "in": "query", "required": False, "schema": schema}
-        for name, schema in AnalysisOptions.model_json_schema()["properties"].items()
-    ],
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "additionalProperties": False,
-                    "properties": {
-                        "file": {**_BINARY, "description": "The video or the still image."},
-                        "audio": {
-                            **_BINARY,
-                            "description": "A separate sound file for a still image or a silent video.",
-                        },
-                        **AnalysisOptions.model_json_schema()["properties"],
-                    },
-                }
-            }
-        },
-    },
+PREFER: dict[str, Any] = {
+    "name": "Prefer",
+    "in": "header",
+    "required": False,
+    "description": "`respond-async` makes a job; `wait=10` waits so many seconds for its end, at most 30.",
+    "schema": {"type": "string"},
 }
+IDEMPOTENCY_KEY: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "For a job: the same key with the same files and options stands for the same job.",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+}
+
+
+def upload_body(options: type[BaseModel]) -> dict[str, Any]:
+    """The OpenAPI entry of a multipart body with these options, which may be in the query as well."""
+    properties = options.model_json_schema()["properties"]
+    return {
+        "parameters": [
+            *(
+                {"name": name, "in": "query", "required": False, "schema": properties[name]}
+                for name in properties
+            ),
+            PREFER,
+            IDEMPOTENCY_KEY,
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["file"],
+                        "additionalProperties": False,
+                        "properties": {
+                            "file": {**_BINARY, "description": "The video or the still image."},
+                            "audio": {
+                                **_BINARY,
+                                "description": "A separate sound file for a still image or a silent video.",
+                            },
+                            **properties,
+                        },
+                    }
+                }
+            },
+        },
+    }
+
+
+ANALYSIS_BODY = upload_body(AnalysisOptions)
 
 RESULT_EXAMPLE: dict[str, Any] = {
     "schema": "earsight.result/1",
@@ -154,6 +182,13 @@ def problem_response(description: str) -> dict[str, Any]:
     }
 
 
+KEY_RESPONSES: dict[int | str, dict[str, Any]] = {
+    401: problem_response("The API key is missing or not valid."),
+    403: problem_response("The API key does not allow this."),
+    429: problem_response("Too many requests, uploads or bytes; try again after Retry-After."),
+}
+
+
 def add_problem_schema(app: FastAPI) -> None:
     """Describe problems among the components: FastAPI itself would promise them as `application/json`."""
     _, definitions = models_json_schema(
@@ -162,7 +197,8 @@ def add_problem_schema(app: FastAPI) -> None:
     app.openapi()["components"]["schemas"].update(definitions["$defs"])
 
 
-def _result_content() -> dict[str, Any]:
+def result_content() -> dict[str, Any]:
+    """The OpenAPI entry of a result in all its formats."""
     content: dict[str, Any] = {entry.media_type: {"schema": _BINARY} for entry in FORMATS.values()}
     content[FORMATS["json"].media_type] = {"example": RESULT_EXAMPLE}
     for name in ("ndjson", "vtt"):
@@ -172,13 +208,18 @@ def _result_content() -> dict[str, Any]:
 
 
 ANALYSIS_RESPONSES: dict[int | str, dict[str, Any]] = {
+    202: {
+        "model": JobDocument,
+        "description": "The job, if the client prefers `respond-async`; 200 if it has ended meanwhile.",
+    },
     200: {
         "model": ResultDocument,
         "description": "The result, in the format that `format` or the Accept header asks for.",
-        "content": _result_content(),
+        "content": result_content(),
     },
     404: problem_response("There is no such bundle."),
     406: problem_response("There is no such format."),
+    409: problem_response("The Idempotency-Key is in use right now."),
     408: problem_response("The client stopped sending."),
     413: problem_response("The upload is too large."),
     415: problem_response("Not multipart, or not a container or codec that is accepted."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,13 @@ STATUS: dict[type[errors.EarsightError], int] = {
     errors.InvalidRequest: 422,
     errors.NotFound: 404,
     errors.NotAcceptable: 406,
+    errors.Unauthorized: 401,
+    errors.Forbidden: 403,
+    errors.RateLimited: 429,
+    errors.IdempotencyInProgress: 409,
+    errors.ResultNotReady: 409,
+    errors.NoResult: 409,
+    errors.ResultExpired: 410,
     errors.UploadTooLarge: 413,
     errors.UploadTimeout: 408,
     errors.UnsupportedMedia: 415,
@@ -34,13 +42,14 @@ STATUS: dict[type[errors.EarsightError], int] = {
 }
 """The nearest class in an error's ancestry decides: `MediaCorrupt` is answered like `MediaError`."""
 
-# Answers of the framework itself, before any of our code runs.
-_HTTP_CODES = {
+FRAMEWORK_CODES = {
     400: ("invalid_request", "Invalid request"),
     404: ("not_found", "Not found"),
     405: ("method_not_allowed", "Method not allowed"),
     413: (errors.UploadTooLarge.code, errors.UploadTooLarge.title),
+    416: ("range_not_satisfiable", "No such range"),
 }
+"""Code and title of the answers of the framework itself, by status."""
 
 
 class ProblemResponse(JSONResponse):
@@ -51,12 +60,17 @@ def status_of(error: errors.EarsightError) -> int:
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
+def problem_type(code: str) -> str:
+    """What identifies a kind of problem, by its code."""
+    return f"urn:earsight:problem:{code}"
+
+
 def problem_document(
     *, status: int, code: str, title: str, detail: str, extra: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """The members of a problem; `code` is the stable name of the error, `detail` is for people."""
     return {
-        "type": f"urn:earsight:problem:{code}",
+        "type": problem_type(code),
         "title": title,
         "status": status,
         "detail": detail,
@@ -85,8 +99,11 @@ def error_response(error: errors.EarsightError) -> ProblemResponse:
     status = status_of(error)
     _log(error)
     headers: dict[str, str] = {}
-    if status == 503:
-        headers["Retry-After"] = str(RETRY_AFTER_S)
+    if status in (429, 503) or error.retry_after_s is not None:
+        wait_s = RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
+        headers["Retry-After"] = str(math.ceil(wait_s))
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
     if status == 406:
         headers["Vary"] = "Accept"
     if status == 408:
@@ -122,7 +139,8 @@ def invalid_parameters(failure: RequestValidationError) -> ProblemResponse:
         {"pointer": "/" + "/".join(str(part) for part in item["loc"]), "detail": item["msg"]}
         for item in failure.errors()
     ]
-    names = ", ".join(sorted({str(item["loc"][-1]) for item in failure.errors()}))
+    # The first part says where it stands, the second is the name; what follows is inside of a list.
+    names = ", ".join(sorted({str(item["loc"][:2][-1]) for item in failure.errors()}))
     document = problem_document(
         status=422,
         code=errors.InvalidRequest.code,
@@ -136,7 +154,7 @@ def invalid_parameters(failure: RequestValidationError) -> ProblemResponse:
 def _http_response(error: HTTPException, max_upload_bytes: int) -> ProblemResponse:
     if error.status_code == 413:
         return error_response(too_large(max_upload_bytes))
-    code, title = _HTTP_CODES.get(error.status_code, ("http_error", "HTTP error"))
+    code, title = FRAMEWORK_CODES.get(error.status_code, ("http_error", "HTTP error"))
     document = problem_document(status=error.status_code, code=code, title=title, detail=str(error.detail))
     return ProblemResponse(document, status_code=error.status_code, headers=error.headers)
 

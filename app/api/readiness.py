@@ -13,8 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from app.api.gate import AnalysisGate
+from app.errors import StoreUnavailable
 from app.inference.bundle import Bundle
 from app.inference.registry import BundleRegistry
+from app.jobs.backend import JobBackend
+from app.jobs.places import Places
+from app.jobs.store import JobStore
 from app.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -35,8 +39,19 @@ class Check:
 class Readiness:
     """Runs the checks behind `/readyz`. Its methods block: call them in a worker thread."""
 
-    def __init__(self, *, settings: Settings, registry: BundleRegistry, gate: AnalysisGate) -> None:
-        self._settings = settings
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        registry: BundleRegistry,
+        gate: AnalysisGate,
+        places: Places,
+        store: JobStore,
+        backend: JobBackend,
+    ) -> None:
+        self._directories = settings.scratch_dir or Path(tempfile.gettempdir()), places.directory
+        self._store = store
+        self._backend = backend
         self._registry = registry
         self._gate = gate
         self._lock = threading.Lock()
@@ -44,20 +59,29 @@ class Readiness:
 
     def checks(self) -> tuple[Check, ...]:
         """Every check, whether or not one before it failed."""
-        return (self._accepting(), self._room(), self._inference())
+        return (self._accepting(), self._room(), self._jobs(), self._inference())
 
     def _accepting(self) -> Check:
         ok = not self._gate.draining
         return Check("accepting", ok, "takes new work" if ok else "is shutting down")
 
     def _room(self) -> Check:
-        directory = self._settings.scratch_dir or Path(tempfile.gettempdir())
         try:
-            free = shutil.disk_usage(directory).free
+            free = min(shutil.disk_usage(directory).free for directory in self._directories)
         except OSError as error:
-            return Check("scratch", False, f"the scratch directory cannot be used: {error.strerror}")
+            return Check("scratch", False, f"the directories for files cannot be used: {error.strerror}")
         ok = free >= MIN_FREE_BYTES
         return Check("scratch", ok, f"{free // 2**20} MiB free, {MIN_FREE_BYTES // 2**20} MiB needed")
+
+    def _jobs(self) -> Check:
+        try:
+            self._store.ping()
+        except StoreUnavailable as error:
+            return Check("jobs", False, error.detail)
+        ailment, capacity = self._backend.ailment(), self._backend.capacity()
+        return Check(
+            "jobs", ailment is None, ailment or f"{capacity.busy} of {capacity.workers} workers busy"
+        )
 
     def proved(self, bundle: Bundle) -> None:
         """Note that the bundle has just answered, in a canary or in real work."""

@@ -17,17 +17,14 @@ class _Document(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class AnalysisOptions(_Document):
-    """Options of an analysis, as form fields or as query parameters."""
+class ClipOptions(_Document):
+    """Options of an analysis and of a job, as form fields or as query parameters."""
 
     fps: float | None = Field(
-        None, gt=0, le=60, description="Frames analysed per second of video; none takes the server's."
+        None, ge=0.001, le=60, description="Frames analysed per second of video; none takes the server's."
     )
     model: str | None = Field(
         None, max_length=100, description="Name of a bundle; none takes the server's.", examples=["default"]
-    )
-    format: str | None = Field(
-        None, max_length=32, description="Format of the answer; wins over Accept.", examples=["overlay"]
     )
     group_by: GroupBy = Field(
         "frame",
@@ -38,6 +35,12 @@ class AnalysisOptions(_Document):
         max_length=100,
         description="Name of the event to explain; none takes the one with the highest score.",
         examples=["Dog"],
+    )
+
+
+class AnalysisOptions(ClipOptions):
+    format: str | None = Field(
+        None, max_length=32, description="Format of the answer; wins over Accept.", examples=["overlay"]
     )
 
 

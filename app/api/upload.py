@@ -7,10 +7,10 @@ decode child could not open by path, and because it waits for ever for a client 
 from __future__ import annotations
 
 import asyncio
-import errno
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import anyio.to_thread
@@ -18,8 +18,11 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
+from app.api.auth import identity_of
 from app.api.problems import too_large
-from app.errors import InvalidRequest, Overloaded, UnsupportedMedia, UploadTimeout
+from app.api.service import service_of
+from app.errors import InvalidRequest, UnsupportedMedia, UploadTimeout
+from app.jobs.disk import disk_error
 
 FILE_FIELDS = ("file", "audio")
 MULTIPART_OVERHEAD_BYTES = 64 * 1024
@@ -179,7 +182,13 @@ def _parser(request: Request, reader: _FormReader) -> MultipartParser:
 
 
 async def receive_upload(
-    request: Request, *, directory: Path, options: frozenset[str], max_bytes: int, pause_s: float
+    request: Request,
+    *,
+    directory: Path,
+    options: frozenset[str],
+    max_bytes: int,
+    pause_s: float,
+    on_bytes: Callable[[int], None] = lambda _: None,
 ) -> Upload:
     """Read the body of `request` into `directory`.
 
@@ -188,26 +197,47 @@ async def receive_upload(
         options: names of the form fields that may come beside the files.
         max_bytes: largest size of one file.
         pause_s: longest time without a byte from the client.
+        on_bytes: told how many bytes of the body have come; what it raises ends the upload.
 
-    Raises InvalidRequest, UnsupportedMedia, UploadTooLarge, UploadTimeout, Overloaded (the disk is full)
-    and starlette's ClientDisconnect.
+    Raises InvalidRequest, UnsupportedMedia, UploadTooLarge, UploadTimeout, NoSpace or StoreUnavailable (the
+    disk is full or cannot be used), and starlette's ClientDisconnect.
     """
     reader = _FormReader(directory=directory, options=options, max_bytes=max_bytes)
     parser = _parser(request, reader)
     try:
         async with aclosing(_chunks(request, pause_s)) as chunks:
             async for chunk in chunks:
+                on_bytes(len(chunk))
                 parser.write(chunk)
                 await reader.flush()
     except FormParserError as error:
         raise InvalidRequest("the multipart body is malformed") from error
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise Overloaded("the server has no room for the upload") from error
-        raise
+        raise disk_error(error) from error
     if not reader.ended:
         raise InvalidRequest("the multipart body has no closing boundary")
     return _upload(reader)
+
+
+async def receive_within_limits(request: Request, *, directory: Path, options: frozenset[str]) -> Upload:
+    """`receive_upload` within the limits of the server and of the client, with its metrics.
+
+    The route must depend on `app.api.auth.require`. Raises RateLimited, too.
+    """
+    service, who = service_of(request.app), identity_of(request)
+    announced = request.headers.get("content-length", "")
+    announced_bytes = int(announced) if announced.isdecimal() else 0
+    with service.metrics.stage("upload"), service.rates.uploading(who, announced_bytes):
+        upload = await receive_upload(
+            request,
+            directory=directory,
+            options=options,
+            max_bytes=service.settings.limits.max_upload_bytes,
+            pause_s=service.settings.server.upload_timeout_s,
+            on_bytes=partial(service.rates.count_upload, who),
+        )
+    service.metrics.upload_bytes.inc(upload.size_bytes)
+    return upload
 
 
 def _upload(reader: _FormReader) -> Upload:

@@ -1,9 +1,10 @@
-"""The life of one analysis request: a directory of its own, one run, and nothing left afterwards."""
+"""The life of one request that brings a clip: a directory of its own, and nothing left afterwards."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,7 +12,9 @@ from fastapi.concurrency import contextmanager_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
 from app.api.gate import Run
+from app.api.prefer import preferences_of
 from app.api.service import service_of
+from app.jobs.disk import disk_error
 from app.media import spool
 
 T = TypeVar("T")
@@ -31,14 +34,31 @@ class Workspace:
 
 
 async def open_workspace(request: Request) -> AsyncIterator[Workspace]:
-    """Dependency of a route that analyses; it ends when the answer was sent or the client has gone.
+    """Dependency of a route that analyses, or makes a job if the client prefers that; it ends when the
+    answer was sent or the client has gone.
 
     Raises Overloaded before a byte of the upload is read when there is no place for the work.
     """
+    async with _workspace(request, for_job=preferences_of(request.headers).respond_async) as workspace:
+        yield workspace
+
+
+async def open_job_workspace(request: Request) -> AsyncIterator[Workspace]:
+    """Dependency of a route that makes a job. Raises Overloaded when the service is shutting down."""
+    async with _workspace(request, for_job=True) as workspace:
+        yield workspace
+
+
+@asynccontextmanager
+async def _workspace(request: Request, *, for_job: bool) -> AsyncIterator[Workspace]:
     service = service_of(request.app)
-    scratch = spool.scratch(service.settings.scratch_dir)
-    with service.gate.admitted():
-        async with contextmanager_in_threadpool(scratch) as directory:
+    root = service.places.uploads if for_job else service.settings.scratch_dir
+    with service.gate.admitted(for_later=for_job):
+        async with AsyncExitStack() as stack:
+            try:
+                directory = await stack.enter_async_context(contextmanager_in_threadpool(spool.scratch(root)))
+            except OSError as error:
+                raise disk_error(error) from error
             workspace = Workspace(directory)
             try:
                 yield workspace

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from app.api.application import create_app
-from app.settings import Settings
+from app.settings import JobSettings, Settings
+from tests.api.job_steps import Hold
 
 Scenario = Callable[[httpx.AsyncClient], Awaitable[Any]]
 
@@ -27,9 +28,10 @@ def scratch(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def settings(tiny_settings: Settings, scratch: Path) -> Settings:
-    """The tiny bundle answers, and uploads are spooled where a test can look."""
-    return tiny_settings.model_copy(update={"scratch_dir": scratch})
+def settings(tiny_settings: Settings, scratch: Path, tmp_path: Path) -> Settings:
+    """The tiny bundle answers, and uploads and jobs are kept where a test can look."""
+    jobs = JobSettings(directory=tmp_path / "jobs")
+    return tiny_settings.model_copy(update={"scratch_dir": scratch, "jobs": jobs})
 
 
 @pytest.fixture
@@ -58,3 +60,22 @@ def ask(play: Callable[..., Any]) -> Callable[..., httpx.Response]:
         return play(lambda client: client.request(method, path, **arguments), **chosen)
 
     return send
+
+
+@pytest.fixture
+def hold(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hold]:
+    """Every analysis begins and waits until it is let go: `hold.begun`, `hold.release`."""
+    with Hold().installed(monkeypatch) as hold:
+        yield hold
+
+
+@pytest.fixture
+def kept(settings: Settings) -> Callable[[], list[str]]:
+    """`kept()` gives the names of all files of jobs there are, and of what is left of uploads."""
+
+    def look() -> list[str]:
+        root = settings.jobs.directory
+        assert root is not None
+        return sorted(path.name for place in ("artifacts", "uploads") for path in (root / place).rglob("*"))
+
+    return look

@@ -29,6 +29,16 @@ def upload(path, name="file"):
     return {name: (path.name, path.read_bytes())}
 
 
+def replace_the_work(monkeypatch, work):
+    """Call `work` in place of the analysis, and write an empty result."""
+    monkeypatch.setattr("app.jobs.analyst.Analyst.analyze", work)
+
+    def write(self, result, path, *_, **__):
+        path.write_bytes(b"{}")
+
+    monkeypatch.setattr("app.jobs.analyst.Analyst.write", write)
+
+
 @pytest.mark.parametrize("route", ROUTES)
 def test_answer_is_the_documented_result(ask, clip, route):
     response = ask("POST", route, files=upload(clip))
@@ -149,7 +159,7 @@ def test_ndjson_that_fails_later_ends_with_a_problem(ask, clip, monkeypatch, cap
     def fail(result):
         raise failure
 
-    monkeypatch.setattr("app.api.analysis.final_line", fail)
+    monkeypatch.setattr("app.jobs.analyst.final_line", fail)
     response = ask("POST", "/v1/localize?format=ndjson", files=upload(clip))
     assert response.status_code == 200
     problem = Problem.model_validate_json(response.text.splitlines()[-1])
@@ -206,11 +216,11 @@ def test_still_image_lasts_as_long_as_its_sound(ask, make_clip, tmp_path):
 def test_scratch_is_private_and_empty_afterwards(ask, clip, scratch, monkeypatch):
     seen = []
 
-    def look(self, order, path, cancel):
+    def look(self, order, cancel, **_):
         seen.append((order.source.parent.stat().st_mode & 0o777, order.source.name))
         raise InternalError("looked")
 
-    monkeypatch.setattr("app.api.analysis.Analyst.write_file", look)
+    monkeypatch.setattr("app.jobs.analyst.Analyst.analyze", look)
     files = {"file": ("../../evil.mp4", clip.read_bytes())}
     assert ask("POST", "/v1/localize", files=files).status_code == 500
     assert seen == [(0o700, "upload-file")]
@@ -238,12 +248,11 @@ def test_upload_over_the_limit_is_413_with_the_setting(ask, clip, settings, scra
 def test_more_than_may_wait_is_503_before_the_upload_is_read(play, settings, clip, monkeypatch):
     release, begun = threading.Event(), threading.Event()
 
-    def work(self, order, path, cancel):
+    def work(self, order, cancel, **_):
         begun.set()
         release.wait(20)
-        path.write_bytes(b"{}")
 
-    monkeypatch.setattr("app.api.analysis.Analyst.write_file", work)
+    replace_the_work(monkeypatch, work)
     server = ServerSettings(max_concurrent_analyses=1, max_waiting_analyses=0)
     read = []
 
@@ -270,15 +279,14 @@ def test_more_than_may_wait_is_503_before_the_upload_is_read(play, settings, cli
 def test_client_that_leaves_ends_its_analysis(settings, clip, scratch, monkeypatch, name):
     begun, ended = threading.Event(), threading.Event()
 
-    def work(self, order, target, cancel):
+    def work(self, order, cancel, *, lines=None):
         begun.set()
-        if name == "ndjson":
-            target.append(b"{}\n")
+        if lines is not None:
+            lines.append(b"{}\n")
         assert cancel.wait(20)
         ended.set()
 
-    monkeypatch.setattr("app.api.analysis.Analyst.write_file", work)
-    monkeypatch.setattr("app.api.analysis.Analyst.write_lines", work)
+    replace_the_work(monkeypatch, work)
 
     async def scenario():
         app = create_app(settings)
@@ -328,11 +336,10 @@ async def call_and_leave(app, clip, query, begun):
 
 
 def test_event_loop_turns_while_the_worker_is_busy(play, clip, monkeypatch):
-    def work(self, order, path, cancel):
+    def work(self, order, cancel, **_):
         time.sleep(0.5)
-        path.write_bytes(b"{}")
 
-    monkeypatch.setattr("app.api.analysis.Analyst.write_file", work)
+    replace_the_work(monkeypatch, work)
 
     async def scenario(client):
         busy = asyncio.ensure_future(client.post("/v1/localize", files=upload(clip)))
@@ -359,5 +366,5 @@ def test_figures_of_the_analysis_are_counted(play, clip, tmp_path):
     assert f"earsight_upload_bytes_total {float(clip.stat().st_size)}" in text
     assert 'earsight_decode_failures_total{code="media_corrupt"} 1.0' in text
     assert 'earsight_inference_seconds_count{graph="visual",model="tiny"' in text
-    for stage in ("upload", "analyze", "encode"):
+    for stage in ("upload", "probe", "decode", "wait", "infer", "post", "encode"):
         assert f'earsight_stage_seconds_count{{stage="{stage}"}}' in text

@@ -104,7 +104,7 @@ def test_a_bundle_that_does_not_detect_says_what_it_offers(ask, clip, scratch, f
 
 def test_a_format_that_holds_boxes_only_needs_them(ask, clip, monkeypatch):
     assert ask("POST", f"{DETECT}&format=coco", files=upload(clip)).json()["annotations"]
-    monkeypatch.setattr("app.api.analysis.analyze", None)  # the answer is no before any work is done
+    monkeypatch.setattr("app.jobs.analyst.analyze", None)  # the answer is no before any work is done
     response = ask("POST", "/v1/localize?model=tiny-detect&format=coco", files=upload(clip))
     assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
     assert "the format coco needs the task detect" in response.json()["detail"]

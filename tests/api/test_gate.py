@@ -1,4 +1,5 @@
 import asyncio
+import queue
 import threading
 
 import pytest
@@ -101,6 +102,41 @@ def test_stopping_what_still_waits_frees_its_place_without_running_it(gate):
         return calls
 
     assert run(scenario()) == [3]
+
+
+def test_the_end_is_told_also_of_what_never_began(gate):
+    async def scenario():
+        begun, release, ends = threading.Event(), threading.Event(), queue.Queue()
+        first = gate.submit(lambda _: (begun.set(), release.wait(10)))
+        second = gate.submit(lambda _: None)
+        assert begun.wait(10)
+        for name, started in (("first", first), ("second", second)):
+            started.when_ended(lambda name=name: ends.put(name))
+        gate.cancel_all()
+        release.set()
+        await first.result()
+        with pytest.raises(Canceled):
+            await second.result()
+        return [ends.get(timeout=10), ends.get(timeout=10)]  # told in the worker's thread, maybe after the result
+
+    assert run(scenario()) == ["first", "second"]
+
+
+def test_work_for_later_needs_no_place_but_is_waited_for(gate):
+    async def scenario():
+        release = threading.Event()
+        runs = [gate.submit(lambda _: release.wait(10)) for _ in range(2)]
+        with gate.admitted(for_later=True):
+            idle = gate.idle
+        gate.drain()
+        with pytest.raises(Overloaded, match="shutting down"), gate.admitted(for_later=True):
+            pass
+        release.set()
+        for started in runs:
+            await started.result()
+        return idle
+
+    assert run(scenario()) is False
 
 
 def test_a_wait_that_is_cancelled_leaves_the_work_alone(gate):

@@ -5,6 +5,8 @@ from app.api.problems import STATUS
 from app.api.schemas import ResultDocument
 from app.results.formats import FORMATS
 
+JOBS_ONLY = {410}
+
 
 @pytest.fixture
 def document(ask):
@@ -27,12 +29,14 @@ def test_analysis_is_described_with_its_body_its_formats_and_its_problems(docume
         "format",
         "group_by",
         "target",
+        "Prefer",
+        "Idempotency-Key",
     }
     content = operation["responses"]["200"]["content"]
     assert set(content) == {entry.media_type for entry in FORMATS.values()}
     assert content["application/json"]["schema"]["$ref"].endswith("/ResultDocument")
-    described = {int(status) for status in operation["responses"] if status != "200"}
-    assert described == set(STATUS.values()) - {500}
+    described = {int(status) for status in operation["responses"] if status >= "400"}
+    assert described == set(STATUS.values()) - {500} - JOBS_ONLY
 
 
 def test_every_problem_response_refers_to_the_schema(document):
@@ -43,6 +47,20 @@ def test_every_problem_response_refers_to_the_schema(document):
                     (content,) = response["content"].items()
                     assert content[0] == "application/problem+json", (path, status)
                     assert content[1]["schema"] == {"$ref": "#/components/schemas/Problem"}
+
+
+def test_every_route_says_whether_it_wants_a_key(document):
+    """And a key may come in either of two headers: each alternative is an entry of its own."""
+    assert set(document["components"]["securitySchemes"]) == {"bearer", "X-API-Key"}
+    open_to_all = set()
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            if "security" not in operation:
+                open_to_all.add(path)
+                continue
+            assert operation["security"] == [{"bearer": []}, {"X-API-Key": []}], path
+            assert {"401", "403", "429"} <= set(operation["responses"]), path
+    assert open_to_all == {"/livez", "/readyz"}
 
 
 def test_every_reference_leads_somewhere(document):

@@ -3,11 +3,10 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from app.api.gate import AnalysisGate
-from app.api.readiness import CANARY_MAX_AGE_S, Readiness, run_canary
-from app.inference.registry import BundleRegistry
+from app.api.readiness import CANARY_MAX_AGE_S, run_canary
+from app.api.service import build_service
+from app.errors import StoreUnavailable
 from app.settings import TelemetrySettings
-from app.telemetry.metrics import Metrics
 
 
 def test_livez_is_ok(ask):
@@ -20,7 +19,7 @@ def test_readyz_proves_an_inference(ask):
     assert response.status_code == 200
     report = response.json()
     assert report["ready"] is True
-    assert set(report["checks"]) == {"accepting", "scratch", "inference"}
+    assert set(report["checks"]) == {"accepting", "scratch", "jobs", "inference"}
     assert "tiny" in report["checks"]["inference"]["detail"]
 
 
@@ -53,9 +52,10 @@ def test_metrics_can_be_switched_off(ask, settings):
 @pytest.fixture
 def readiness(settings, scratch):
     scratch.mkdir()
-    gate = AnalysisGate(max_running=1, max_waiting=1, metrics=Metrics())
-    yield Readiness(settings=settings, registry=BundleRegistry(settings), gate=gate)
-    gate.close()
+    service = build_service(settings)
+    yield service.readiness
+    service.gate.close()
+    service.store.close()
 
 
 def failing(readiness):
@@ -74,6 +74,24 @@ def test_draining_is_not_ready(readiness):
 def test_missing_scratch_directory_is_not_ready(readiness, scratch):
     scratch.rmdir()
     assert failing(readiness) == {"scratch"}
+
+
+def test_missing_directory_for_jobs_is_not_ready(readiness, settings):
+    settings.jobs.directory.rename(settings.jobs.directory.with_name("moved"))
+    assert "scratch" in failing(readiness)
+
+
+def test_store_that_does_not_answer_is_not_ready(readiness, monkeypatch):
+    def fail():
+        raise StoreUnavailable("the disk is full")
+
+    monkeypatch.setattr(readiness._store, "ping", fail)
+    assert failing(readiness) == {"jobs"}
+
+
+def test_backend_that_does_not_work_is_not_ready(readiness, monkeypatch):
+    monkeypatch.setattr(readiness._backend, "ailment", lambda: "these threads have died: job-0")
+    assert failing(readiness) == {"jobs"}
 
 
 def test_model_that_does_not_answer_is_not_ready(readiness, monkeypatch):

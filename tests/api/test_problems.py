@@ -12,6 +12,14 @@ EXPECTED = {
     "invalid_request": 422,
     "not_found": 404,
     "not_acceptable": 406,
+    "unauthorized": 401,
+    "forbidden": 403,
+    "rate_limited": 429,
+    "idempotency_mismatch": 422,
+    "idempotency_in_progress": 409,
+    "result_not_ready": 409,
+    "no_result": 409,
+    "result_expired": 410,
     "upload_too_large": 413,
     "upload_timeout": 408,
     "unsupported_media": 415,
@@ -22,6 +30,10 @@ EXPECTED = {
     "decode_timeout": 422,
     "overloaded": 503,
     "model_not_ready": 503,
+    "store_unavailable": 503,
+    "no_space": 503,
+    "deadline_exceeded": 500,
+    "worker_lost": 500,
     "canceled": 503,
     "invalid_bundle": 500,
     "internal": 500,
@@ -72,6 +84,18 @@ def test_unavailable_says_when_to_come_back():
     response = problems.error_response(errors.Overloaded("full"))
     assert int(response.headers["retry-after"]) > 0
     assert response.media_type == "application/problem+json"
+
+
+@pytest.mark.parametrize("kind", [errors.Overloaded, errors.RateLimited])
+@pytest.mark.parametrize(("retry_after_s", "header"), [(None, "5"), (0.2, "1"), (12.0, "12"), (59.3, "60")])
+def test_wait_that_is_known_is_told_in_whole_seconds(kind, retry_after_s, header):
+    response = problems.error_response(kind("full", retry_after_s=retry_after_s))
+    assert response.headers["retry-after"] == header
+
+
+def test_unauthorized_names_the_scheme():
+    assert problems.error_response(errors.Unauthorized("no key")).headers["www-authenticate"] == "Bearer"
+    assert "www-authenticate" not in problems.error_response(errors.Forbidden("scope")).headers
 
 
 def test_slow_client_is_hung_up_on():

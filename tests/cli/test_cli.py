@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app import cli
+from app import cli, progress_bars
 from app.errors import LimitExceeded, MediaCorrupt
 from app.inference.manifest import read_manifest
 
@@ -208,7 +208,7 @@ def test_a_separate_sound_file_is_taken(earsight, silent_square, sounding_square
         (("--bundle", "tiny-explain", "--target", "Tune"), "there is no event 'Tune'; near it: Tone, "),
         (("--group-by", "nonsense"), "nonsense"),
         (("--format", "coco"), "the format coco needs the task detect"),
-        (("--fps", "0"), "fps must be above 0"),
+        (("--fps", "0"), "fps must be at least 0.001"),
         (("--bundle", "../tiny"), "there is no bundle"),
         (("--device", "abacus"), "abacus"),
         (("--unknown",), "No such option"),
@@ -331,11 +331,11 @@ def test_a_pipe_gets_no_progress_bar(tiny_bundles, sounding_square, tmp_path):
 
 def test_the_rate_on_the_terminal_counts_from_the_start_of_the_stage(monkeypatch):
     now_s = 100.0
-    monkeypatch.setattr(cli.time, "monotonic", lambda: now_s)
-    progress = cli.Progress(disable=True)
-    bars = cli._Bars(progress, "clip.mp4")
+    monkeypatch.setattr(progress_bars.time, "monotonic", lambda: now_s)
+    progress = progress_bars.Progress(disable=True)
+    bars = progress_bars.Bars(progress, "clip.mp4")
     now_s = 102.0
-    bars.analyzed(cli.Analyzed(frames_done=8, time_s=1.0, duration_s=2.0))
+    bars.analyzed(progress_bars.Analyzed(frames_done=8, time_s=1.0, duration_s=2.0))
     now_s = 103.0
     bars.drawn(20, 0.5)
     analysing, drawing = progress.tasks

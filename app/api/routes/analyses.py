@@ -2,37 +2,48 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
 
 import anyio.to_thread
 from fastapi import APIRouter, Depends, Request
-from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from app.api import problems
-from app.api.analysis import Order
+from app.api.artifact_files import ATTACHED, ClosingResponse
+from app.api.auth import identity_of, require
 from app.api.gate import Run
-from app.api.linefile import LineFile
+from app.api.live import begun, blocks
 from app.api.negotiation import choose_format
-from app.api.openapi import ANALYSIS_BODY, ANALYSIS_RESPONSES
+from app.api.openapi import ANALYSIS_BODY, ANALYSIS_RESPONSES, KEY_RESPONSES
+from app.api.options import all_options, query_options
+from app.api.prefer import preferences_of
 from app.api.schemas import AnalysisOptions
 from app.api.service import Service, service_of
-from app.api.upload import Upload, receive_upload
+from app.api.submission import submit_job
+from app.api.upload import Upload, receive_within_limits
 from app.api.workspace import Workspace, open_workspace, unless_gone
-from app.errors import InvalidRequest
 from app.inference.manifest import Task
-from app.results.formats import FORMATS
+from app.jobs.analyst import Analyst, Order
+from app.jobs.disk import disk_error
+from app.jobs.lines import LiveLines
+from app.jobs.record import JobRequest
+from app.pipeline.options import AnalyzeOptions
+from app.results.formats import FORMATS, Format
 from app.results.json_writer import to_bytes
+from app.telemetry.logging import request_id_var
 
-router = APIRouter(prefix="/v1", tags=["analysis"])
+# The key is asked for before there is a workspace, which depends on free places.
+router = APIRouter(
+    prefix="/v1", tags=["analysis"], dependencies=[Depends(require("analyze"))], responses=KEY_RESPONSES
+)
 AnalysisWorkspace = Annotated[Workspace, Depends(open_workspace)]
 
 _OPTIONS = frozenset(AnalysisOptions.model_fields)
 _MEDIA_TYPES = {name: entry.media_type for name, entry in FORMATS.items()}
-_ATTACHED = frozenset({"npz", "overlay", "coco"})  # what a browser should save rather than show
 
 
 @router.post(
@@ -87,83 +98,101 @@ async def analyze(request: Request, workspace: AnalysisWorkspace) -> Response:
 
 
 async def _answer(request: Request, workspace: Workspace, *, tasks: tuple[Task, ...] | None) -> Response:
-    service = service_of(request.app)
-    _options(dict(request.query_params), place="query")
-    with service.metrics.stage("upload"):
-        upload = await receive_upload(
-            request,
-            directory=workspace.directory,
-            options=_OPTIONS,
-            max_bytes=service.settings.limits.max_upload_bytes,
-            pause_s=service.settings.server.upload_timeout_s,
+    query_options(AnalysisOptions, request)
+    if preferences_of(request.headers).respond_async:
+        return await submit_job(
+            request, workspace, fields=_OPTIONS, read_request=partial(_job_request, request, tasks)
         )
-    service.metrics.upload_bytes.inc(upload.size_bytes)
-    order = await _order(request, service, upload, tasks=tasks)
-    if order.format.name == "ndjson":
-        return await _stream(request, service, workspace, order=order)
-    path = workspace.directory / order.format.file_name
-    run = service.gate.submit(partial(service.analyst.write_file, order, path))
-    workspace.run = run
-    await unless_gone(request, run.result())
+    service = service_of(request.app)
+    upload = await receive_within_limits(request, directory=workspace.directory, options=_OPTIONS)
+    order, format = await _order(request, service, upload, tasks=tasks)
+    try:
+        if format.name == "ndjson":
+            return await _stream(request, service, workspace, order=order)
+        path = workspace.directory / format.file_name
+        workspace.run = service.gate.submit(partial(_write, service.analyst, order, format, path))
+        await unless_gone(request, workspace.run.result())
+    except OSError as error:
+        raise disk_error(error) from error
     return FileResponse(
         path,
-        media_type=order.format.media_type,
-        filename=order.format.file_name if order.format.name in _ATTACHED else None,
+        media_type=format.media_type,
+        filename=format.file_name if format.name in ATTACHED else None,
         headers={"Vary": "Accept", "Accept-Ranges": "none"},  # a POST has no parts to ask for again
+    )
+
+
+def _options_and_format(request: Request, upload: Upload) -> tuple[AnalysisOptions, Format]:
+    options = all_options(AnalysisOptions, request, upload.options)
+    name = choose_format(request.headers.get("accept"), wanted=options.format, media_types=_MEDIA_TYPES)
+    return options, FORMATS[name]
+
+
+def _job_request(request: Request, tasks: tuple[Task, ...] | None, upload: Upload) -> JobRequest:
+    """The job that gives what the route would answer with."""
+    options, format = _options_and_format(request, upload)
+    return JobRequest(
+        tasks=tasks or (),
+        model=options.model,
+        fps=options.fps,
+        target=options.target,
+        group_by=options.group_by,
+        formats=(format.name,),
     )
 
 
 async def _order(
     request: Request, service: Service, upload: Upload, *, tasks: tuple[Task, ...] | None
-) -> Order:
-    query = request.query_params
-    twice = sorted(query.keys() & upload.options.keys())
-    if twice:
-        raise InvalidRequest(f"{', '.join(twice)}: given both in the query and in the form")
-    options = _options({**query, **upload.options}, place="form")
-    name = choose_format(request.headers.get("accept"), wanted=options.format, media_types=_MEDIA_TYPES)
+) -> tuple[Order, Format]:
+    options, format = _options_and_format(request, upload)
     bundle = await anyio.to_thread.run_sync(service.registry.get, options.model)
     tasks = tasks or bundle.manifest.tasks
-    FORMATS[name].check_tasks(tasks)
-    return Order(
+    format.check_tasks(tasks)
+    order = Order(
         source=upload.file,
         audio=upload.audio,
         bundle=bundle,
-        fps=options.fps,
-        tasks=tasks,
-        target=options.target,
-        format=FORMATS[name],
-        group_by=options.group_by,
+        options=AnalyzeOptions(
+            fps=options.fps, tasks=tasks, target=options.target, group_by=options.group_by
+        ),
+        owner=identity_of(request).label,
+        name=request_id_var.get() or "",
+        max_duration_s=service.settings.limits.max_sync_duration_s,
     )
+    return order, format
 
 
-def _options(given: dict[str, str], *, place: str) -> AnalysisOptions:
-    """Check options that came as text. Raises RequestValidationError."""
-    try:
-        return AnalysisOptions.model_validate(given)
-    except ValidationError as error:
-        entries = [{**entry, "loc": (place, *entry["loc"])} for entry in error.errors(include_url=False)]
-        raise RequestValidationError(entries) from error
+def _write(analyst: Analyst, order: Order, format: Format, path: Path, cancel: threading.Event) -> None:
+    result = analyst.analyze(order, cancel)
+    analyst.write(result, path, format, order=order, cancel=cancel)
 
 
 async def _stream(
     request: Request, service: Service, workspace: Workspace, *, order: Order
 ) -> StreamingResponse:
     """Answer while the analysis runs. What fails before the first line still gets a status of its own."""
-    lines = LineFile(workspace.directory / order.format.file_name)
-    run = service.gate.submit(partial(service.analyst.write_lines, order, lines))
+    format = FORMATS["ndjson"]
+    lines = await anyio.to_thread.run_sync(LiveLines, workspace.directory / format.file_name)
+    try:
+        run = service.gate.submit(lambda cancel: service.analyst.analyze(order, cancel, lines=lines))
+    except BaseException:
+        lines.end()
+        raise
     workspace.run = run
-    if not await unless_gone(request, lines.begun()):
+    run.when_ended(lines.end)
+    if not await unless_gone(request, begun(lines)):
         await run.result()
-    return StreamingResponse(
-        _lines(lines, run), media_type=order.format.media_type, headers={"Vary": "Accept"}
+    file = await anyio.to_thread.run_sync(lines.open)
+    return ClosingResponse(
+        _lines(lines, file, run), file=file, media_type=format.media_type, headers={"Vary": "Accept"}
     )
 
 
-async def _lines(lines: LineFile, run: Run[Any]) -> AsyncIterator[bytes]:
-    async for block in lines.blocks():
+async def _lines(lines: LiveLines, file: BinaryIO, run: Run[Any]) -> AsyncIterator[bytes]:
+    async for block in blocks(lines, file):
         yield block
     try:
         await run.result()
     except Exception as error:
-        yield to_bytes(problems.unexpected_document(error)) + b"\n"
+        known = disk_error(error) if isinstance(error, OSError) else error
+        yield to_bytes(problems.unexpected_document(known)) + b"\n"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 
 import anyio.to_thread
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 
-from app.api.openapi import problem_response
+from app.api.auth import require
+from app.api.openapi import KEY_RESPONSES, problem_response
 from app.api.schemas import Model, ModelCard, ModelDetail, ModelList
 from app.api.service import Service, service_of
 from app.errors import BundleError
@@ -16,7 +17,12 @@ from app.inference.manifest import Manifest, read_manifest
 
 logger = logging.getLogger(__name__)
 
-router = APIRouter(prefix="/v1/models", tags=["models"])
+router = APIRouter(
+    prefix="/v1/models",
+    tags=["models"],
+    dependencies=[Depends(require("analyze"))],
+    responses=KEY_RESPONSES,
+)
 
 
 @router.get("", summary="All bundles that `model` may name.")

@@ -8,8 +8,11 @@ from typing import Any
 
 import anyio.to_thread
 import av
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
+from app.api.auth import require
+from app.api.figures import figures_of
+from app.api.openapi import KEY_RESPONSES
 from app.api.problems import RETRY_AFTER_S
 from app.api.schemas import CheckResult, Liveness, ReadinessReport, VersionReport
 from app.api.service import service_of
@@ -43,7 +46,12 @@ async def readyz(request: Request, response: Response) -> ReadinessReport:
     return ReadinessReport(ready=ready, checks=results)
 
 
-@router.get("/version", summary="Versions of all that shapes a result.")
+@router.get(
+    "/version",
+    summary="Versions of all that shapes a result.",
+    dependencies=[Depends(require())],
+    responses=KEY_RESPONSES,
+)
 async def get_version(request: Request) -> VersionReport:
     bundle = await anyio.to_thread.run_sync(service_of(request.app).registry.get, None)
     return VersionReport.model_validate({**component_versions(), "model": model_fields(bundle)})
@@ -53,15 +61,16 @@ async def get_version(request: Request) -> VersionReport:
     "/metrics",
     summary="Prometheus metrics.",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    dependencies=[Depends(require("metrics"))],
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **KEY_RESPONSES},
 )
 async def get_metrics(request: Request) -> Response:
     """404 when `EARSIGHT_TELEMETRY__METRICS` is off."""
     service = service_of(request.app)
     if not service.settings.telemetry.metrics:
         raise NotFound("metrics are switched off", setting="EARSIGHT_TELEMETRY__METRICS")
-    service.metrics.set_models([bundle.info for bundle in service.registry.loaded()])
-    return Response(service.metrics.render(), headers={"Content-Type": metrics.CONTENT_TYPE})
+    text = await anyio.to_thread.run_sync(figures_of, service)
+    return Response(text, headers={"Content-Type": metrics.CONTENT_TYPE})
 
 
 def component_versions() -> dict[str, Any]:
