@@ -17,38 +17,66 @@ from app.settings import Settings
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "sample.mp4"
 
-WIDTH, HEIGHT, FPS = 1280, 720, 30
+HEIGHT, HEIGHTS = 720, (360, 720, 1080)
+FPS = 8.0  # frames analysed per second where a figure does not take the rate of the bundle
+
+_CLIP_FPS = 30
 _PIECE_S = 8
 _SOUND_RATE_HZ = 48_000
 _PAN_PIXELS = 4  # per frame
 
 
-def write_piece(path: Path, *, settings: Settings) -> str:
-    """Encode 8 s of 720p at 30 frames per second with sound, and say what it shows.
+class Clips:
+    """Clips in a directory, made when they are first asked for.
+
+    Attributes:
+        content: what they show; known once there is one.
+    """
+
+    def __init__(self, directory: Path, settings: Settings) -> None:
+        self._directory = directory
+        self._settings = settings
+        self.content = ""
+
+    def get(self, duration_s: float, *, height: int = HEIGHT) -> Path:
+        """A clip of that length at 16:9 and 30 frames per second; its name tells the length."""
+        path = self._directory / f"{height}p" / f"{duration_s:g}s.mp4"
+        if not path.exists():
+            piece = path.with_name("piece.mp4")
+            if not piece.exists():
+                path.parent.mkdir(parents=True)
+                self.content = write_piece(piece, settings=self._settings, height=height)
+            repeat_piece(piece, path, duration_s=duration_s)
+        return path
+
+
+def write_piece(path: Path, *, settings: Settings, height: int = HEIGHT) -> str:
+    """Encode 8 s of 16:9 at 30 frames per second with sound, and say what it shows.
 
     Every frame is panned a little further than the one before: the pipeline encodes a picture that stands
     still only once, and a clip made of such pictures would flatter it.
     """
-    pictures, content = _sample_pictures(settings), "the sample clip, panned"
+    width = height * 16 // 9
+    pictures, content = _sample_pictures(width, height, settings), "the sample clip, panned"
     if not pictures:
-        pictures, content = [_random_picture()], "random blocks, panned"
+        pictures, content = [_random_picture(width, height)], "random blocks, panned"
     sound = _sound()
     converter = YuvConverter()
     with ClipWriter(
         path,
-        width=WIDTH,
-        height=HEIGHT,
-        fps=FPS,
+        width=width,
+        height=height,
+        fps=_CLIP_FPS,
         sound_rate_hz=_SOUND_RATE_HZ,
         sound_channels=1,
         preset="ultrafast",
     ) as writer:
-        for index in range(_PIECE_S * FPS):
-            picture = pictures[index * len(pictures) // (_PIECE_S * FPS)]
+        for index in range(_PIECE_S * _CLIP_FPS):
+            picture = pictures[index * len(pictures) // (_PIECE_S * _CLIP_FPS)]
             panned = np.ascontiguousarray(np.roll(picture, _PAN_PIXELS * index, axis=1))
-            writer.add_frame(converter.convert(panned), index / FPS)
-            begin = index * _SOUND_RATE_HZ // FPS
-            writer.add_sound(sound[begin : begin + _SOUND_RATE_HZ // FPS], begin / _SOUND_RATE_HZ)
+            writer.add_frame(converter.convert(panned), index / _CLIP_FPS)
+            begin = index * _SOUND_RATE_HZ // _CLIP_FPS
+            writer.add_sound(sound[begin : begin + _SOUND_RATE_HZ // _CLIP_FPS], begin / _SOUND_RATE_HZ)
     return content
 
 
@@ -114,24 +142,24 @@ class _Packet:
         return packet
 
 
-def _sample_pictures(settings: Settings) -> list[npt.NDArray[np.uint8]]:
-    """One picture a second of the sample clip, cropped or repeated to 720p."""
+def _sample_pictures(width: int, height: int, settings: Settings) -> list[npt.NDArray[np.uint8]]:
+    """One picture a second of the sample clip, cropped or repeated to that size."""
     if not SAMPLE.is_file():
         return []
     pictures: list[npt.NDArray[np.uint8]] = []
     with open_display(
-        SAMPLE, max_side=WIDTH, max_fps=1, limits=settings.limits, decode=settings.decode
+        SAMPLE, max_side=width, max_fps=1, limits=settings.limits, decode=settings.decode
     ) as stream:
         for part in stream:
             if isinstance(part, DisplayFrame):
-                rows = np.arange(HEIGHT) % part.image.shape[0]
-                columns = np.arange(WIDTH) % part.image.shape[1]
+                rows = np.arange(height) % part.image.shape[0]
+                columns = np.arange(width) % part.image.shape[1]
                 pictures.append(part.image[rows][:, columns])
     return pictures
 
 
-def _random_picture() -> npt.NDArray[np.uint8]:
-    blocks = np.random.default_rng(0).integers(0, 256, (HEIGHT // 40, WIDTH // 40, 3), np.uint8)
+def _random_picture(width: int, height: int) -> npt.NDArray[np.uint8]:
+    blocks = np.random.default_rng(0).integers(0, 256, (height // 40, width // 40, 3), np.uint8)
     return blocks.repeat(40, axis=0).repeat(40, axis=1)
 
 

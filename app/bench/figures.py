@@ -1,23 +1,21 @@
-"""A measured figure, and where it is told: a table for people, JSON for programs."""
+"""A measured figure, and where it is told: a Markdown table for people, JSON for programs."""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
-import sys
+import statistics
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
+import typer
 
 from app.inference.cores import usable_cores
 from app.inference.sessions import runtime_version
-
-_PIPE_WIDTH = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +27,8 @@ class Figure:
         value: in `unit`.
         measured_on: on what input, and how often.
         least, most: the budget, as far as there is one.
+        interval: the smallest and the largest of repeated measurements, of which `value` is the median; None
+            where there was one.
     """
 
     name: str
@@ -37,6 +37,22 @@ class Figure:
     measured_on: str
     least: float | None = None
     most: float | None = None
+    interval: tuple[float, float] | None = None
+
+    @classmethod
+    def over(
+        cls,
+        name: str,
+        values: Sequence[float],
+        unit: str,
+        measured_on: str,
+        *,
+        least: float | None = None,
+        most: float | None = None,
+    ) -> Figure:
+        """The median of repeated measurements, with their range."""
+        interval = (min(values), max(values)) if len(values) > 1 else None
+        return cls(name, statistics.median(values), unit, measured_on, least, most, interval)
 
     @property
     def met(self) -> bool | None:
@@ -61,24 +77,38 @@ def machine() -> dict[str, Any]:
     }
 
 
-def print_figures(figures: list[Figure], *, about: dict[str, Any]) -> None:
-    """Print the table to standard output."""
-    table = Table("figure", "value", "budget", "measured on")
-    for figure in figures:
-        table.add_row(figure.name, f"{figure.value:.4g} {figure.unit}", _budget(figure), figure.measured_on)
-    console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, markup=False, highlight=False)
-    console.print(", ".join(f"{key} {value}" for key, value in about.items() if value is not None))
-    console.print(table)
+def tell_figures(figures: Sequence[Figure], *, about: dict[str, Any], json_file: Path | None) -> None:
+    """Print the table, and write the JSON if a file is named for it."""
+    typer.echo(markdown(figures, about=about))
+    if json_file is not None:
+        write_figures(figures, json_file, about=about)
 
 
-def write_figures(figures: list[Figure], path: Path, *, about: dict[str, Any]) -> None:
-    """Write `{"measured_with": ..., "figures": [{name, value, unit, measured_on, least, most, met}]}`."""
+def markdown(figures: Sequence[Figure], *, about: dict[str, Any]) -> str:
+    """What the figures depend on, and the figures as a table."""
+    machine = ", ".join(f"{key} {value}" for key, value in about.items() if value is not None)
+    rows = [
+        f"| {figure.name} | {_value(figure)} | {_budget(figure)} | {figure.measured_on} |"
+        for figure in figures
+    ]
+    return "\n".join(
+        [f"{machine}.", "", "| figure | value | budget | measured on |", "|---|---:|---|---|", *rows]
+    )
+
+
+def write_figures(figures: Sequence[Figure], path: Path, *, about: dict[str, Any]) -> None:
+    """Write `{"measured_with": ..., "figures": [...]}`: the attributes of each figure, and `met`."""
     document = {
         "measured_with": about,
         "figures": [asdict(figure) | {"met": figure.met} for figure in figures],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+def _value(figure: Figure) -> str:
+    interval = "" if figure.interval is None else " [{:.4g}, {:.4g}]".format(*figure.interval)
+    return f"{figure.value:.4g}{interval} {figure.unit}".rstrip()
 
 
 def _budget(figure: Figure) -> str:

@@ -1,105 +1,153 @@
-"""How soon the service is ready, and how fast it answers, measured from outside over HTTP."""
+"""A server of our own to measure from outside: how soon it is ready, and how fast it answers."""
 
 from __future__ import annotations
 
-import http.client
-import secrets
+import signal
 import socket
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+
+from app.bench.clips import FPS, HEIGHT, HEIGHTS, Clips
 from app.bench.environment import environment
 from app.bench.figures import Figure
 from app.errors import InternalError
 from app.settings import Settings
 
+TIMEOUT_S = 600.0  # of an answer
+
 _HOST = "127.0.0.1"
 _POLL_S = 0.02
 _START_TIMEOUT_S = 120.0
-_ANSWER_TIMEOUT_S = 600.0
 _STOP_TIMEOUT_S = 30.0
-_REQUESTS = 3
+_TURNS = 3
 
 
-def server_figures(clip: Path, *, settings: Settings, content: str) -> list[Figure]:
-    """Cold start of `earsight serve` until `/readyz` says yes, and a clip sent to it once it is warm."""
-    with _running(settings) as (port, ready_s):
-        post_clip(port, clip)  # the first request finds cold caches
-        taken = []
-        for _ in range(_REQUESTS):
-            started_s = time.perf_counter()
-            post_clip(port, clip)
-            taken.append(time.perf_counter() - started_s)
-    on = f"{clip.stem} of 720p ({content}), JSON, at the rate of the bundle; median of {_REQUESTS} after 1"
-    return [
-        Figure("cold start to ready", ready_s, "s", "`earsight serve` to the first 200 of /readyz", most=5.0),
-        Figure(f"{clip.stem} clip over HTTP, warm", statistics.median(taken), "s", on, most=3.0),
-    ]
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server process. Attributes: ready_s: seconds it took to be ready."""
+
+    pid: int
+    port: int
+    ready_s: float
+
+    @property
+    def url(self) -> str:
+        return f"http://{_HOST}:{self.port}"
 
 
-def post_clip(port: int, clip: Path) -> bytes:
-    """POST the clip to `/v1/localize`. Raises InternalError if the answer is not 200."""
-    boundary = secrets.token_hex(16)
-    head = (
-        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="clip.mp4"\r\n'
-        "Content-Type: video/mp4\r\n\r\n"
+def open_to_many(settings: Settings, scratch: Path) -> Settings:
+    """The settings with a place of their own for the jobs, and without a limit of requests: here many clients
+    have one address."""
+    jobs = settings.jobs.model_copy(update={"directory": scratch / "jobs", "database_url": None})
+    auth = settings.auth.model_copy(update={"requests_per_minute": 0, "keys_file": None})
+    return settings.model_copy(update={"jobs": jobs, "auth": auth})
+
+
+def server_figures(clips: Clips, length_s: float, settings: Settings) -> list[Figure]:
+    """Cold start of `earsight serve` until `/readyz` says yes, and clips of each size sent to it by turns."""
+    paths = {height: clips.get(length_s, height=height) for height in HEIGHTS}
+    answers_s: dict[tuple[int, float | None], list[float]] = {}
+    with running_server(settings) as server:
+        post_clip(server, paths[HEIGHTS[0]])  # the first request finds cold caches
+        for _ in range(_TURNS):
+            for height, path in paths.items():
+                for fps in (None, FPS):
+                    started_s = time.perf_counter()
+                    post_clip(server, path, fps=fps)
+                    answers_s.setdefault((height, fps), []).append(time.perf_counter() - started_s)
+    start_on = "`earsight serve` to the first 200 of /readyz"
+    figures = [Figure("cold start to ready", server.ready_s, "s", start_on, most=5.0)]
+    for (height, fps), taken in answers_s.items():
+        rate = "the rate of the bundle" if fps is None else f"{fps:g} fps"
+        name = f"{length_s:g} s of {height}p over HTTP"
+        on = f"{clips.content}, JSON, at {rate}; {_TURNS} times by turns, warm"
+        if fps is None:
+            figures.append(Figure.over(name, taken, "s", on, most=3.0 if height == HEIGHT else None))
+        else:
+            factors = [length_s / seconds for seconds in taken]
+            figures.append(Figure.over(f"{name}, real-time factor", factors, "x", on, least=1.0))
+    return figures
+
+
+def post_clip(
+    server: Running,
+    clip: Path,
+    *,
+    path: str = "/v1/localize",
+    fps: float | None = None,
+    accept: str = "application/json",
+) -> bytes:
+    """The answer to a clip. Raises InternalError if its status is not 200."""
+    answer = httpx.post(
+        server.url + path,
+        files={"file": ("clip.mp4", clip.read_bytes(), "video/mp4")},
+        data={} if fps is None else {"fps": f"{fps:g}"},
+        headers={"Accept": accept},
+        timeout=TIMEOUT_S,
+        trust_env=False,
     )
-    body = head.encode() + clip.read_bytes() + f"\r\n--{boundary}--\r\n".encode()
-    connection = http.client.HTTPConnection(_HOST, port, timeout=_ANSWER_TIMEOUT_S)
-    headers = {
-        "Content-Type": f"multipart/form-data; boundary={boundary}",
-        "Accept": "application/json",
-    }
-    try:
-        connection.request("POST", "/v1/localize", body, headers)
-        answer = connection.getresponse()
-        content = answer.read()
-    finally:
-        connection.close()
-    if answer.status != 200:
-        raise InternalError(
-            f"/v1/localize answered {answer.status}: {content[:500].decode(errors='replace')}"
-        )
-    return content
+    if answer.status_code != 200:
+        raise InternalError(f"{path} answered {answer.status_code}: {answer.text[:500]}")
+    return answer.content
 
 
 @contextmanager
-def _running(settings: Settings) -> Iterator[tuple[int, float]]:
-    """A fresh server process: its port, and the seconds it took to be ready."""
+def running_server(settings: Settings) -> Iterator[Running]:
+    """A fresh `earsight serve`. Raises InternalError if it does not start."""
+
+    def command(port: int) -> list[str]:
+        return ["app.cli", "serve", "--host", _HOST, "--port", str(port)]
+
+    with running(command, ready="/readyz", variables=environment(settings)) as server:
+        yield server
+
+
+@contextmanager
+def running(
+    command: Callable[[int], list[str]], *, ready: str, variables: Mapping[str, str]
+) -> Iterator[Running]:
+    """A fresh Python process that serves.
+
+    Args:
+        command: module and arguments for a port.
+        ready: path that answers with 200 as soon as the server can work.
+        variables: its environment.
+
+    Raises InternalError if it does not start.
+    """
     port = _free_port()
-    command = [sys.executable, "-m", "app.cli", "serve", "--host", _HOST, "--port", str(port)]
     started_s = time.perf_counter()
-    with subprocess.Popen(command, env=environment(settings), stdout=subprocess.DEVNULL) as process:  # noqa: S603
+    with subprocess.Popen(  # noqa: S603 - our own command
+        [sys.executable, "-m", *command(port)], env=variables, stdout=subprocess.DEVNULL
+    ) as process:
         try:
-            while not _ready(port):
+            while not _is_ready(f"http://{_HOST}:{port}{ready}"):
                 if process.poll() is not None:
                     raise InternalError(f"the server ended with {process.returncode} before it was ready")
                 if time.perf_counter() - started_s > _START_TIMEOUT_S:
                     raise InternalError(f"the server was not ready after {_START_TIMEOUT_S:.0f} s")
                 time.sleep(_POLL_S)
-            yield port, time.perf_counter() - started_s
+            yield Running(process.pid, port, time.perf_counter() - started_s)
         finally:
-            process.terminate()
+            process.send_signal(signal.SIGINT)  # LitServe, at SIGTERM, leaves its children behind
             try:
                 process.wait(_STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 process.kill()
 
 
-def _ready(port: int) -> bool:
-    connection = http.client.HTTPConnection(_HOST, port, timeout=_START_TIMEOUT_S)
+def _is_ready(url: str) -> bool:
     try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
+        return httpx.get(url, timeout=_START_TIMEOUT_S, trust_env=False).status_code == 200
+    except httpx.TransportError:
         return False
-    finally:
-        connection.close()
 
 
 def _free_port() -> int:

@@ -1,38 +1,32 @@
-"""How fast the graphs are by themselves, and how much the pipeline adds to them."""
+"""How fast the graphs are by themselves, and what each task adds."""
 
 from __future__ import annotations
 
-import statistics
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from app.bench.clips import FPS
 from app.bench.figures import Figure
 from app.inference.bundle import Bundle
 from app.inference.contract import Versions
 from app.inference.manifest import Task
-from app.inference.sessions import GraphRunner, Runner
-from app.pipeline.analyze import AnalyzeOptions, analyze
+from app.pipeline.analyze import analyze
 from app.pipeline.features import Features
+from app.pipeline.options import AnalyzeOptions
 from app.pipeline.perturbation import shown_parts
 from app.settings import Settings
 
-FPS = 8.0
 _REPEATS = 10
 _TURNS = 3
 _WINDOWS = 8
 
-Feeds = dict[str, npt.NDArray[Any]]
-
 
 def graph_figures(bundle: Bundle, settings: Settings) -> list[Figure]:
-    """Milliseconds of each graph for one frame or one window of sound: the median of ten runs on noise."""
+    """Milliseconds of each graph for one frame or one window of sound, on noise."""
     manifest, batch = bundle.manifest, settings.inference.batch_frames
     rng = np.random.default_rng(0)
     frames = rng.integers(0, 256, (batch, manifest.input_size, manifest.input_size, 3), np.uint8)
@@ -40,22 +34,27 @@ def graph_figures(bundle: Bundle, settings: Settings) -> list[Figure]:
     tokens, class_map = bundle.visual(frames)
     events = rng.uniform(0, 1, (batch, len(manifest.events.labels))).astype(np.float32)
     embedding = np.repeat(bundle.audio(windows[:1])[1], batch, axis=0)
-    frames_on, windows_on = f"noise, batches of {batch}", f"noise, batches of {_WINDOWS}"
+    on = f"noise, batches of {batch}"
     figures = [
-        Figure("visual graph", _milliseconds(lambda: bundle.visual(frames)) / batch, "ms/frame", frames_on),
-        Figure(
-            "audio graph", _milliseconds(lambda: bundle.audio(windows)) / _WINDOWS, "ms/window", windows_on
+        _timed("visual graph", lambda: bundle.visual(frames), on=on, unit="ms/frame", count=batch),
+        _timed(
+            "audio graph",
+            lambda: bundle.audio(windows),
+            on=f"noise, batches of {_WINDOWS}",
+            unit="ms/window",
+            count=_WINDOWS,
         ),
-        Figure(
+        _timed(
             "localize graph",
-            _milliseconds(lambda: bundle.localize(tokens, class_map, events, embedding)) / batch,
-            "ms/frame",
-            frames_on,
+            lambda: bundle.localize(tokens, class_map, events, embedding),
+            on=on,
+            unit="ms/frame",
+            count=batch,
         ),
     ]
     if "detect" in manifest.tasks:
-        taken = _milliseconds(lambda: bundle.detect(tokens, class_map)) / batch
-        figures.append(Figure("detect graph", taken, "ms/frame", frames_on))
+        run = partial(bundle.detect, tokens, class_map)
+        figures.append(_timed("detect graph", run, on=on, unit="ms/frame", count=batch))
     if "explain" in manifest.tasks:
         figures += _explain_graph_figures(bundle, Features(tokens, class_map, events, embedding))
     return figures
@@ -73,39 +72,15 @@ def compared_figures(bundle: Bundle, other: Bundle, settings: Settings) -> list[
             each.visual(frames)
             if turn:  # the first one warms up
                 taken[each.info.name].append(time.perf_counter() - started_s)
-    own_s, other_s = map(statistics.median, taken.values())
+    own, others = taken.values()
     return [
-        Figure(
+        Figure.over(
             f"visual graph, times as fast as that of {other.info.name}",
-            other_s / own_s,
+            [other_s / own_s for own_s, other_s in zip(own, others, strict=True)],
             "x",
-            f"noise, batches of {batch}; medians of {_REPEATS} by turns",
+            f"noise, batches of {batch}; {_REPEATS} times by turns",
             least=3.0,
         )
-    ]
-
-
-def pipeline_figures(bundle: Bundle, settings: Settings, clip: Path, *, content: str) -> list[Figure]:
-    """The real-time factor at 8 frames per second, decoding included, and what the pipeline costs beyond
-    the graphs.
-
-    The clip is analysed once with a note taken of every input of every graph; then ONNX Runtime is called
-    bare, on the same inputs, in the same order, with nothing in between.
-    """
-    recorder = _Recorder(bundle)
-    recorded = replace(bundle, runners=recorder.runners)
-    started_s = time.perf_counter()
-    result = analyze(clip, bundle=recorded, settings=settings, options=AnalyzeOptions(fps=FPS))
-    whole_s = time.perf_counter() - started_s
-    bare_s = recorder.replay()
-    duration_s = result.source.duration_s
-    measured_on = (
-        f"{duration_s:.0f} s of {result.source.width}x{result.source.height} ({content}),"
-        f" {len(result.frames)} frames, once"
-    )
-    return [
-        Figure("real-time factor at 8 fps", duration_s / whole_s, "x", measured_on, least=1.0),
-        Figure("time over bare ONNX Runtime", 100 * (whole_s / bare_s - 1), "%", measured_on, most=10.0),
     ]
 
 
@@ -127,20 +102,23 @@ def added_figures(bundle: Bundle, settings: Settings, clip: Path, *, content: st
             options = AnalyzeOptions(fps=FPS, tasks=tasks)
             results[tasks] = analyze(clip, bundle=bundle, settings=settings, options=options)
             seconds.append(time.perf_counter() - started_s)
-    alone_s, *with_s = (statistics.median(seconds) for seconds in taken.values())
+    alone, *both = taken.values()
     figures = []
-    for task, both_s in zip(added, with_s, strict=True):
+    for task, seconds in zip(added, both, strict=True):
+        turns = list(zip(alone, seconds, strict=True))
         result = results["localize", task]
         measured_on = (
             f"{result.source.duration_s:.0f} s of {result.source.width}x{result.source.height} ({content}),"
-            f" {len(result.frames)} frames; medians of {_TURNS} by turns"
+            f" {len(result.frames)} frames; {_TURNS} times by turns"
         )
         name = f"time that {task} adds to localize"
         if task == "detect":
-            figures.append(Figure(name, 100 * (both_s / alone_s - 1), "%", measured_on, most=15.0))
+            more = [100 * (both_s / alone_s - 1) for alone_s, both_s in turns]
+            figures.append(Figure.over(name, more, "%", measured_on, most=15.0))
         else:
             measured_on += f"; stretches explained: {len(result.explanations or ())}"
-            figures.append(Figure(name, both_s - alone_s, "s", measured_on, most=1.0))
+            more = [both_s - alone_s for alone_s, both_s in turns]
+            figures.append(Figure.over(name, more, "s", measured_on, most=1.0))
     return figures
 
 
@@ -162,67 +140,18 @@ def _explain_graph_figures(bundle: Bundle, features: Features) -> list[Figure]:
         versions = Versions(
             cells, steps, blurred=np.zeros(count, np.float32), silent=np.zeros(count, np.float32)
         )
-        taken = _milliseconds(partial(bundle.explain, *stretch, versions=versions))
-        figures.append(
-            Figure(f"explain graph, {name}", taken, "ms", f"noise, {shape[0]} steps, versions: {count}")
-        )
+        run = partial(bundle.explain, *stretch, versions=versions)
+        on = f"noise, {shape[0]} steps, versions: {count}"
+        figures.append(_timed(f"explain graph, {name}", run, on=on, unit="ms", count=1))
     return figures
 
 
-def _milliseconds(run: Callable[[], object]) -> float:
+def _timed(name: str, run: Callable[[], object], *, on: str, unit: str, count: int) -> Figure:
+    """Milliseconds for each of the `count` things that one run works on, after one run to warm up."""
     run()
     taken = []
     for _ in range(_REPEATS):
         started_s = time.perf_counter()
         run()
-        taken.append(time.perf_counter() - started_s)
-    return 1000 * statistics.median(taken)
-
-
-class _Recorder:
-    """Stands between the pipeline and the graphs of a bundle and keeps the inputs of all runs.
-
-    `explain` is beyond it: its inputs come from more runs of the visual graph than the last one.
-    """
-
-    def __init__(self, bundle: Bundle) -> None:
-        self._calls: list[tuple[str, Feeds]] = []
-        self._sessions = {
-            role: runner.session for role, runner in bundle.runners.items() if isinstance(runner, GraphRunner)
-        }
-        self.runners = {
-            role: _RecordedRunner(role, runner, self._calls) for role, runner in bundle.runners.items()
-        }
-
-    def replay(self) -> float:
-        """Seconds that the bare sessions take for all of it. Outputs of one graph feed the next one anew: to
-        keep every class map would take gigabytes."""
-        total_s = 0.0
-        outputs: Feeds = {}
-        for role, kept in self._calls:
-            session = self._sessions[role]
-            feeds = {
-                argument.name: kept[argument.name] if argument.name in kept else outputs[argument.name]
-                for argument in session.get_inputs()
-            }
-            started_s = time.perf_counter()
-            values = session.run(None, feeds)
-            total_s += time.perf_counter() - started_s
-            outputs |= dict(zip((output.name for output in session.get_outputs()), values, strict=True))
-        return total_s
-
-
-class _RecordedRunner:
-    """Runs like `runner` and notes the inputs, except those that the visual graph made."""
-
-    def __init__(self, role: str, runner: Runner, calls: list[tuple[str, Feeds]]) -> None:
-        self._role = role
-        self._runner = runner
-        self._calls = calls
-        self.entry = runner.entry
-        self.buckets = runner.buckets
-
-    def run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
-        kept = {name: values for name, values in feeds.items() if name not in ("tokens", "class_map")}
-        self._calls.append((self._role, kept))
-        return self._runner.run(feeds)
+        taken.append(1000 * (time.perf_counter() - started_s) / count)
+    return Figure.over(name, taken, unit, f"{on}; {_REPEATS} times")
