@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import pytest
 
-from tests.e2e.conftest import ServerProcess
+from tests.fixtures_server import ServerProcess
 from training.encoders.weights import DINOV2, EFFICIENTNET_LITE0, MINILM
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "training.md"
@@ -52,6 +52,11 @@ def test_from_a_folder_of_videos_to_a_served_bundle(videos, tmp_path, published)
     answer = served("five", videos, tmp_path, task="localize")
     assert answer["model"]["name"] == "mine"
     assert len(answer["frames"]) >= 2
+    table = ("file,tier,sounds,boxes,time_s", 'piece0.mp4,good,guitar,"[[0.0, 0.1, 0.4, 0.9]]",0.5')
+    (videos / "clips.csv").write_text("\n".join(table))
+    (told,) = run_steps(commands_of("measured"), tmp_path, LABELLED=videos)
+    assert "vision only" in told
+    assert (tmp_path / "cases.jpg").exists()
 
 
 def test_from_a_folder_of_videos_to_a_bundle_that_detects(videos, tmp_path):
@@ -85,21 +90,29 @@ def test_from_a_folder_of_pictures_to_a_faster_bundle_that_answers_all(videos, t
     assert answer["explanations"]
 
 
-def served(block, videos, tmp_path, *, task, pictures=None):
-    """What the service that the commands start says of one of the videos."""
-    *steps, serve = commands_of(block)
-    scripts = Path(sys.executable).parent
-    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+def run_steps(steps, folder, **places):
+    """Run commands in a folder, with the words of the page replaced by places; gives what each prints."""
+    told = []
     for step in steps:
-        words = shlex.split(step.replace("VIDEOS", str(videos)).replace("PICTURES", str(pictures)))
+        for word, place in places.items():
+            step = step.replace(word, str(place))
+        program, *arguments = shlex.split(step)
         done = subprocess.run(
-            [str(scripts / words[0]), *words[1:]],
-            cwd=tmp_path,
-            env=environment,
+            [str(Path(sys.executable).parent / program), *arguments],
+            cwd=folder,
+            env={**os.environ, "OMP_NUM_THREADS": "2"},
             capture_output=True,
             text=True,
         )
         assert done.returncode == 0, f"{step}\n{done.stdout}{done.stderr}"
+        told.append(done.stdout)
+    return told
+
+
+def served(block, videos, tmp_path, *, task, pictures=None):
+    """What the service that the commands start says of one of the videos."""
+    *steps, serve = commands_of(block)
+    run_steps(steps, tmp_path, VIDEOS=videos, PICTURES=pictures)
     setting, *command = shlex.split(serve)
     assert command == ["earsight", "serve"]
     name, _, value = setting.partition("=")

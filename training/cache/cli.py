@@ -43,7 +43,10 @@ ReaderName = Annotated[
 Root = Annotated[
     Path | None, typer.Argument(metavar="ROOT", help=f"Folder of the data set; none for {COMPOSITES}.")
 ]
-OutDir = Annotated[Path, typer.Option("--out", metavar="DIR", help="Directory of the cache.")]
+OutDir = Annotated[
+    str,
+    typer.Option("--out", metavar="DIR", help="Directory of the cache, or a URL such as s3://bucket/cache."),
+]
 Fps = Annotated[float, typer.Option(min=0.01, max=60, help="Frames taken per second.")]
 MaxFrames = Annotated[
     int, typer.Option(min=1, help="Most frames kept of an example: the judged ones, others spread evenly.")
@@ -151,7 +154,7 @@ def _encoder(name: str, recipe: Recipe) -> ExampleEncoder:
 
 
 def _fill(
-    out: Path, found: _Found, *, limit: int | None, encoder: ExampleEncoder, jobs: int, force: bool
+    out: str, found: _Found, *, limit: int | None, encoder: ExampleEncoder, jobs: int, force: bool
 ) -> Filled:
     from training.cache.filling import fill_cache
 
@@ -168,7 +171,7 @@ def _fill(
         )
 
 
-def _report(filled: Filled, out: Path) -> None:
+def _report(filled: Filled, out: str) -> None:
     n_in_all = filled.n_encoded + filled.n_there
     already = f", {filled.n_there} were there already" if filled.n_there else ""
     typer.echo(f"{out}: {filled.n_encoded} examples encoded{already}; {_size(out)}")
@@ -179,9 +182,7 @@ def _report(filled: Filled, out: Path) -> None:
         if len(filled.failures) > _NAMED:
             counts = Counter(failure.reason.partition(":")[0] for failure in filled.failures)
             kinds = ", ".join(f"{count} x {kind}" for kind, count in counts.most_common(5))
-            typer.echo(
-                f"  and {len(filled.failures) - _NAMED} more, all named in {out / 'index.json'} ({kinds})"
-            )
+            typer.echo(f"  and {len(filled.failures) - _NAMED} more, all named in {out}/index.json ({kinds})")
     if filled.interrupted:
         typer.echo("Stopped by Ctrl-C. What is encoded is kept: run the same command again to go on.")
         raise typer.Exit(INTERRUPTED)
@@ -190,8 +191,10 @@ def _report(filled: Filled, out: Path) -> None:
         raise typer.Exit(FAILED)
 
 
-def _size(directory: Path) -> str:
-    return f"{sum(path.stat().st_size for path in directory.iterdir()) / 1e6:.1f} MB in all"
+def _size(out: str) -> str:
+    from training.cache.places import Place
+
+    return f"{sum(Place(out).sizes().values()) / 1e6:.1f} MB in all"
 
 
 def _fields(text: str) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ class Filled:
 
 
 def fill_cache(
-    directory: Path,
+    where: Path | str,
     examples: Sequence[Example],
     *,
     encoder: ExampleEncoder,
@@ -62,7 +62,7 @@ def fill_cache(
     without an error.
 
     Args:
-        directory: of the cache; made if it is missing.
+        where: directory of the cache, made if it is missing, or URL of fsspec.
         examples: in the order they are to be written.
         encoder: knows bundle and recipe.
         source: where the examples come from; part of what must agree to go on.
@@ -73,12 +73,12 @@ def fill_cache(
     Raises:
         CacheError: the cache there was made in another way, or is damaged or in use.
         DiskFull: see there.
-        OSError: the directory cannot be written to.
+        OSError: the place cannot be written to.
     """
     manifest = encoder.bundle.manifest
     bundle = f"{manifest.name} {manifest.version}"
     n_there, interrupted = 0, False
-    writer = CacheWriter(directory, encoder.key(source), bundle=bundle, force=force)
+    writer = CacheWriter(where, encoder.key(source), bundle=bundle, force=force)
     try:
         with writer:
             n_there = len(writer)
@@ -90,7 +90,7 @@ def fill_cache(
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise DiskFull(
-                f"no space left in {directory} ({error.filename or error.strerror}). The {writer.n_written}"
+                f"no space left in {where} ({error.filename or error.strerror}). The {writer.n_written}"
                 f" examples written before are kept and usable; {len(writer) - writer.n_written} were lost."
                 " Make room and run the same command again to go on"
             ) from error
@@ -128,11 +128,13 @@ def _encode(
             if on_step is not None:
                 on_step(Step(name, number, len(todo)))
             try:
-                writer.add(example.facts, encoder.encode(name, decoding.result()))
+                encoded = encoder.encode(name, decoding.result())
             except (EarsightError, OSError, ValueError) as error:
                 if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                     raise
                 writer.fail(name, _reason(error))
+            else:
+                writer.add(example.facts, encoded)
 
 
 def _ahead(

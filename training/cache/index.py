@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.inference.bundle import Bundle
 from app.inference.manifest import AudioSpec
-from app.results.replacing import replacing
+from training.cache.places import CacheError, Place
 from training.data.examples import Facts
 
 INDEX = "index.json"
 OPTIONAL_FIELDS = ("class_map", "raw")
-
-
-class CacheError(ValueError):
-    """A cache is missing, damaged, in use, or not the one asked for; the message names it."""
 
 
 class _Part(BaseModel):
@@ -133,21 +128,21 @@ def differences(there: BaseModel, here: BaseModel) -> list[str]:
     ]
 
 
-def read_index(directory: Path) -> Index:
-    """Read and check `directory/index.json`.
+def read_index(place: Place) -> Index:
+    """Read and check `index.json` of a place.
 
     Raises:
         CacheError: there is none, or it is damaged or of another version, or a shard is missing or cut short.
     """
-    path = directory / INDEX
+    path = f"{place}/{INDEX}"
     try:
-        index = Index.model_validate_json(path.read_bytes())
+        index = Index.model_validate_json(place.read(INDEX))
     except FileNotFoundError as error:
         raise CacheError(
-            f"{directory} is no feature cache, for it has no {INDEX}; `earsight-train cache` makes one"
+            f"{place} is no feature cache, for it has no {INDEX}; `earsight-train cache` makes one"
         ) from error
     except OSError as error:
-        raise CacheError(f"{path} cannot be read: {error.strerror}") from error
+        raise CacheError(f"{path} cannot be read: {error.strerror or error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
@@ -155,21 +150,18 @@ def read_index(directory: Path) -> Index:
             f"{path} is damaged, or of another version of Earsight: {place}: {first['msg']};"
             " `earsight-train cache ... --force` makes it anew"
         ) from error
+    sizes = place.sizes()
     for shard in index.shards:
-        _check_shard(directory / shard.name, shard.size_bytes)
+        found = sizes.get(shard.name)
+        if found != shard.size_bytes:
+            state = "is missing" if found is None else f"has {found} of {shard.size_bytes} bytes"
+            raise CacheError(f"{place}/{shard.name} {state}: the cache is damaged; make it anew with --force")
     return index
 
 
-def write_index(index: Index, directory: Path) -> None:
-    """Put `directory/index.json` in place in one step. Raises OSError."""
-    with replacing(directory / INDEX) as part:
-        part.write_text(index.model_dump_json(by_alias=True), encoding="utf-8")
-
-
-def _check_shard(path: Path, size_bytes: int) -> None:
-    if not path.is_file() or path.stat().st_size != size_bytes:
-        state = f"has {path.stat().st_size} of {size_bytes} bytes" if path.is_file() else "is missing"
-        raise CacheError(f"{path} {state}: the cache is damaged; make it anew with --force")
+def write_index(index: Index, place: Place) -> None:
+    """Put `index.json` in place in one step. Raises OSError."""
+    place.write(INDEX, index.model_dump_json(by_alias=True).encode())
 
 
 def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -11,15 +11,17 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from training.cache.index import CacheError, EncoderKey, Index, Record, differences, read_index
+from training.cache.places import Place
 from training.data.examples import Facts, Split
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A record and the shard that holds its arrays."""
+    """A record, and place and name of the shard that holds its arrays."""
 
     record: Record
-    shard: Path
+    place: Place
+    shard: str
     source: int
     views: int
 
@@ -76,7 +78,7 @@ class Cache:
             CacheError: it has no array of that name, or the file cannot be read.
         """
         entry = self._entries[index]
-        return self._shards.read(entry.shard, entry.record.position, names)
+        return self._shards.read(entry.place, entry.shard, entry.record.position, names)
 
     def need_class_maps(self, name: str = "the cache") -> None:
         """Raises CacheError, which calls the cache so, if not every example has them."""
@@ -97,16 +99,16 @@ class _Shards:
     """Open shards. Their mappings stay with the process that made them."""
 
     def __init__(self) -> None:
-        self._open: dict[Path, tuple[Any, frozenset[str]]] = {}
+        self._open: dict[str, tuple[Any, frozenset[str]]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_open": {}}
 
-    def read(self, path: Path, position: int, names: Iterable[str] | None) -> dict[str, Tensor]:
-        prefix = f"{position}/"
+    def read(self, place: Place, shard: str, position: int, names: Iterable[str] | None) -> dict[str, Tensor]:
+        path, prefix = f"{place}/{shard}", f"{position}/"
         try:
             if path not in self._open:
-                handle = safe_open(path, framework="pt")
+                handle = safe_open(place.local(shard), framework="pt")
                 self._open[path] = handle, frozenset(handle.keys())
             handle, known = self._open[path]
             if names is None:
@@ -114,15 +116,15 @@ class _Shards:
             lacking = [name for name in names if prefix + name not in known]
             if lacking:
                 raise CacheError(
-                    f"{path.parent} holds no {', '.join(lacking)}: make it anew with the --fields needed"
+                    f"{place} holds no {', '.join(lacking)}: make it anew with the --fields needed"
                 )
             return {name: handle.get_tensor(prefix + name) for name in names}
         except (OSError, SafetensorError) as error:
             raise CacheError(f"{path} cannot be read: {error}; make the cache anew with --force") from error
 
 
-def open_cache(*directories: Path) -> Cache:
-    """Open one cache, or several as if they were one.
+def open_cache(*directories: Path | str) -> Cache:
+    """Open one cache, or several as if they were one; each in a directory or at a URL of fsspec.
 
     Raises:
         CacheError: one is missing, damaged or empty, or they were made with different encoders.
@@ -130,20 +132,21 @@ def open_cache(*directories: Path) -> Cache:
     """
     if not directories:
         raise TypeError("open_cache needs a directory")
-    indices = [read_index(directory) for directory in directories]
+    places = [Place(directory) for directory in directories]
+    indices = [read_index(place) for place in places]
     first = indices[0].key.encoders
     entries: list[_Entry] = []
-    for number, (directory, index) in enumerate(zip(directories, indices, strict=True)):
+    for number, (place, index) in enumerate(zip(places, indices, strict=True)):
         unlike = differences(first, index.key.encoders)
         if unlike:
             raise CacheError(
-                f"{directory} ('here') and {directories[0]} ('there') were made with different encoders and"
+                f"{place} ('here') and {places[0]} ('there') were made with different encoders and"
                 f" cannot be used together: {'; '.join(unlike)}"
             )
         if not index.examples:
-            raise CacheError(f"the cache in {directory} is empty{_why(index)}")
+            raise CacheError(f"the cache in {place} is empty{_why(index)}")
         entries += [
-            _Entry(record, directory / index.shards[record.shard].name, number, index.key.views)
+            _Entry(record, place, index.shards[record.shard].name, number, index.key.views)
             for record in index.examples
         ]
     return Cache(

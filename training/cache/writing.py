@@ -1,16 +1,13 @@
-"""Shards and index on disk: at any moment the directory holds a whole cache of what was finished by then."""
+"""Shards and index, on disk or in a store: at any moment a whole cache of what was finished by then."""
 
 from __future__ import annotations
 
-import fcntl
 import re
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 
 from safetensors.numpy import save
 
-from app.results.replacing import replacing
 from training.cache.encoding import Encoded
 from training.cache.index import (
     INDEX,
@@ -24,6 +21,7 @@ from training.cache.index import (
     read_index,
     write_index,
 )
+from training.cache.places import Place
 from training.data.examples import Facts
 
 SHARD_EXAMPLES = 64
@@ -31,7 +29,6 @@ SHARD_BYTES = (
     256 * 2**20
 )  # a shard is put together in memory, so it is closed early when it grows beyond this
 
-_LOCK = ".lock"
 _OURS = re.compile(r"\d{5,}\.safetensors")
 
 
@@ -39,28 +36,27 @@ class CacheWriter:
     """Adds examples to a cache. Use it in a `with` block: what was added last is written when the block ends,
     also if it ends with an error or Ctrl-C."""
 
-    def __init__(self, directory: Path, key: CacheKey, *, bundle: str, force: bool = False) -> None:
+    def __init__(self, where: Path | str, key: CacheKey, *, bundle: str, force: bool = False) -> None:
         """Open or begin a cache.
 
         Args:
-            directory: made if it is missing.
+            where: directory, made if it is missing, or URL of fsspec.
             key: how examples will be encoded.
             bundle: name and version of the bundle, for people.
             force: throw away what an earlier run left there.
 
         Raises:
             CacheError: the cache there was made otherwise, or is damaged, or another run is writing to it.
-            OSError: the directory cannot be written to.
+            OSError: the place cannot be written to.
         """
-        self._directory = directory
-        directory.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(directory)
+        self._place = Place(where)
+        self._release = self._place.claim()
         try:
             if force:
-                _clear(directory)
-            self._index = _opened(directory, key, bundle)
+                _clear(self._place)
+            self._index = _opened(self._place, key, bundle)
         except BaseException:
-            self._lock.close()
+            self._release()
             raise
         self._done = {record.facts.id for record in self._index.examples}
         self._failures = {failure.id: failure for failure in self._index.failures}
@@ -76,7 +72,7 @@ class CacheWriter:
         try:
             self.flush()
         finally:
-            self._lock.close()
+            self._release()
 
     def __contains__(self, example_id: str) -> bool:
         """Whether the cache has an example of that id, written or about to be."""
@@ -112,7 +108,7 @@ class CacheWriter:
         index = self._index
         if self._waiting:
             name = f"{len(index.shards):05}.safetensors"
-            size_bytes = self._write_shard(self._directory / name)
+            size_bytes = self._write_shard(name)
             records = tuple(
                 _record(facts, encoded, shard=len(index.shards), position=position)
                 for position, (facts, encoded) in enumerate(self._waiting)
@@ -124,26 +120,27 @@ class CacheWriter:
                 }
             )
         index = index.model_copy(update={"failures": self.failures})
-        if index != self._index or not (self._directory / INDEX).exists():
+        if index != self._index or INDEX not in self._place.sizes():
             self._write_index(index)
         self._index, self._waiting, self._waiting_bytes = index, [], 0
 
-    def _write_shard(self, path: Path) -> int:
+    def _write_shard(self, name: str) -> int:
         tensors = {
-            f"{position}/{name}": array
+            f"{position}/{array_name}": array
             for position, (_, encoded) in enumerate(self._waiting)
-            for name, array in encoded.arrays.items()
+            for array_name, array in encoded.arrays.items()
         }
-        with replacing(path) as part:
-            # The library would replace the file itself, and hide a full disk behind an error of its own.
-            return part.write_bytes(save(tensors))
+        # Not by the library, which would hide a full disk behind an error of its own.
+        content = save(tensors)
+        self._place.write(name, content)
+        return len(content)
 
     def _write_index(self, index: Index) -> None:
         try:
-            write_index(index, self._directory)
+            write_index(index, self._place)
         except OSError:
             for shard in index.shards[len(self._index.shards) :]:  # no index names it: give back the space
-                (self._directory / shard.name).unlink(missing_ok=True)
+                self._place.remove(shard.name)
             raise
 
 
@@ -160,36 +157,22 @@ def _record(facts: Facts, encoded: Encoded, *, shard: int, position: int) -> Rec
     )
 
 
-def _opened(directory: Path, key: CacheKey, bundle: str) -> Index:
-    for part in directory.glob(".*.part"):  # left by a run that was killed
-        part.unlink(missing_ok=True)
-    if not (directory / INDEX).exists():
+def _opened(place: Place, key: CacheKey, bundle: str) -> Index:
+    if INDEX not in place.sizes():
         return Index(bundle=bundle, key=key)
-    index = read_index(directory)
+    index = read_index(place)
     unlike = differences(index.key, key)
     if unlike:
         raise CacheError(
-            f"the cache in {directory} was made in another way ({'; '.join(unlike)}). Nothing was changed:"
+            f"the cache in {place} was made in another way ({'; '.join(unlike)}). Nothing was changed:"
             " name another --out, or add --force to throw that cache away"
         )
     return index
 
 
-def _locked(directory: Path) -> IO[bytes]:
-    handle = (directory / _LOCK).open("wb")
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        handle.close()
-        raise CacheError(
-            f"another run is writing to {directory}; wait for it or name another --out"
-        ) from error
-    return handle
-
-
-def _clear(directory: Path) -> None:
+def _clear(place: Place) -> None:
     """Remove a cache, the index first, and nothing that is not part of one."""
-    (directory / INDEX).unlink(missing_ok=True)
-    for path in directory.iterdir():
-        if _OURS.fullmatch(path.name):
-            path.unlink()
+    place.remove(INDEX)
+    for name in place.sizes():
+        if _OURS.fullmatch(name):
+            place.remove(name)

@@ -26,15 +26,16 @@ app = typer.Typer(
 app.add_typer(composites_app, name="composites")
 
 
+_Stamps = Annotated[
+    Path | None,
+    typer.Option(help="Where the Debian package tuxpaint-stamps-default is unpacked; fetched if not given."),
+]
+
+
 @app.command()
 def sample(
     out: Annotated[Path, typer.Option(help="Directory to write into.")] = Path("app/samples"),
-    stamps: Annotated[
-        Path | None,
-        typer.Option(
-            help="Where the Debian package tuxpaint-stamps-default is unpacked; fetched if not given."
-        ),
-    ] = None,
+    stamps: _Stamps = None,
     pair: Annotated[str, typer.Option(help=f"Which two objects: {', '.join(PAIRS)}.")] = DEFAULT_PAIR,
 ) -> None:
     """Compose the sample clip: two objects that take turns to sound, then silence."""
@@ -63,6 +64,25 @@ def picture(
     """Make the README's picture: the overlay during each sound and in the silence."""
     write_picture(overlay, out, moments_s=moments_of(truth))
     Console().print(f"{out}")
+
+
+@app.command()
+def failures(
+    out: Annotated[Path, typer.Option(help="Folder for the JPEGs.")] = Path("docs/images/failures"),
+    stamps: _Stamps = None,
+    clip: Annotated[Path, typer.Option("--sample", help="The sample clip.")] = Path("app/samples/sample.mp4"),
+) -> None:
+    """Make the pictures of the model cards: what the bundles get wrong, on the sample clip and on stills."""
+    from app.errors import EarsightError
+    from training.data.failures import write_failures
+
+    try:
+        pictures = write_failures(out, stamps=stamps_root(stamps, cache_dir()), sample=clip)
+    except (StampError, EarsightError) as error:
+        Console(stderr=True).print(f"[red]error:[/red] {escape(str(error))}", highlight=False)
+        sys.exit(1)
+    for path in pictures:
+        typer.echo(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 
 @app.command()

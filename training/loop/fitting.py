@@ -109,7 +109,7 @@ def fit(
 
     Raises:
         LoopError: the directory holds another run, or none to resume; there are too few data; the loss is no
-            longer a number.
+            longer a number; the method is trained on one device only; more processes than devices.
         TypeError: the method does after a step what would be lost in a checkpoint.
     """
     _check(module, run)
@@ -118,6 +118,7 @@ def fit(
     with quiet_lightning(), _determinism_restored(), stop.listening():
         best = _best_checkpoint(run.out)
         trainer = _trainer(run, best, n_batches=loaders.n_batches, say=say)
+        _check_devices(module, trainer)
         circumstances = _circumstances(module, data, run, n_processes=trainer.world_size)
         if run.resume:
             check_same(read_circumstances(run.out / LAST), circumstances, path=run.out / LAST)
@@ -148,6 +149,20 @@ def _check(module: Method, run: RunOptions) -> None:
         raise LoopError(
             f"{run.out} holds a run already ({', '.join(there)}): add --resume to go on with it, or name"
             " another directory"
+        )
+
+
+def _check_devices(module: Method, trainer: Trainer) -> None:
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    if started > trainer.world_size:  # each would train for itself, and write to the same directory
+        raise LoopError(
+            f"{started} processes were started for {trainer.world_size} of --devices times --num-nodes: make"
+            " these the processes on each machine, and the machines"
+        )
+    if module.alone and trainer.world_size > 1:
+        raise LoopError(
+            f"{module.method} is trained on one device, since its lessons are made from all data at once:"
+            " give it --devices 1"
         )
 
 

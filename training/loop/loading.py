@@ -131,6 +131,8 @@ class Loaders(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Any]:
         rank, world = self._place()
+        if len(self._data.val) < world:  # type: ignore[arg-type]
+            raise LoopError(f"there are fewer items to validate by than devices ({world})")
         mine = range(rank, len(self._data.val), world)  # type: ignore[arg-type]
         return DataLoader(self._data.val, batch_size=self._data.batch, sampler=mine, **self._options())
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
+import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 SCORE = "val/score"
 
+Part = TypeVar("Part")
+
 
 class Method(LightningModule):
     """Base of the methods.
@@ -23,12 +26,17 @@ class Method(LightningModule):
     changes after a step, a memory bank or an average of weights, changes there or in `optimizer_step`: only
     so does a run that is broken off and resumed end as if it never had been.
 
+    On several devices a step sees a batch on each of them. What compares the items of a batch takes those of
+    all by `of_all_devices`, and what is fitted to the validation is fitted to `parts_of_all_devices`.
+
     Attributes:
         method: name of the method, as on the command line.
+        alone: whether it is trained on one device only, since it prepares its lessons from all data at once.
         config: its configuration.
     """
 
     method: ClassVar[str]
+    alone: ClassVar[bool] = False
 
     def __init__(self, config: Any) -> None:
         super().__init__()
@@ -57,3 +65,26 @@ class Method(LightningModule):
             count: how many these are.
         """
         self.log(SCORE, score, batch_size=count, sync_dist=True, prog_bar=True)
+
+    def of_all_devices(self, rows: Tensor) -> Tensor:
+        """Rows (B, ...) of each device, one below the other, (devices * B, ...).
+
+        Gradients flow back to all of them, so a loss over these rows, which is the same on each device, moves
+        the weights as on one device with the whole batch. B must be the same on each.
+        """
+        if not _several_processes():
+            return rows
+        gathered = cast(Tensor, self.all_gather(rows, sync_grads=rows.requires_grad))
+        return gathered.flatten(0, 1)
+
+    def parts_of_all_devices(self, part: Part) -> list[Part]:
+        """What each device has, tensors of any length among it, which must be on the CPU."""
+        if not _several_processes():
+            return [part]
+        parts = [part] * torch.distributed.get_world_size()
+        torch.distributed.all_gather_object(parts, part)
+        return parts
+
+
+def _several_processes() -> bool:
+    return torch.distributed.is_available() and torch.distributed.is_initialized()

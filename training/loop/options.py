@@ -17,14 +17,20 @@ def _checked_devices(text: str) -> str:
     return text
 
 
+def _there(caches: list[str]) -> list[str]:
+    for cache in caches:
+        if "://" not in cache and not Path(cache).is_dir():
+            raise typer.BadParameter(f"the directory {cache!r} does not exist")
+    return caches
+
+
 CacheDirs = Annotated[
-    list[Path],
+    list[str],
     typer.Option(
         "--cache",
         metavar="DIR",
-        exists=True,
-        file_okay=False,
-        help="Cache to train on, made by `earsight-train cache`; give it several times to use several.",
+        callback=_there,
+        help="Cache to train on, directory or URL, made by `earsight-train cache`; several may be given.",
     ),
 ]
 OutDir = Annotated[

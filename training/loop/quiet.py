@@ -17,6 +17,11 @@ _USELESS: tuple[tuple[str, type[Warning], str], ...] = (
         UserWarning,
         "epochs are logged anyway",
     ),
+    (
+        r"torch\.distributed\.nn\.functional\.\w+ is deprecated",
+        FutureWarning,
+        "called by Lightning's own code",
+    ),
     (r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning, "raised by Lightning's own code"),
 )
 

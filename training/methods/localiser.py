@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import torch
@@ -99,7 +100,7 @@ class AudioVisualLocaliser(Method):
         return {**batch, "seen": seen, "embedding": parts[0].embedding}
 
     def validation_step(self, batch: Moment, _index: int) -> None:
-        self._validated.append(self._judged(self.perceived(batch)))
+        self._validated.append(Seen(*(part.cpu() for part in self._judged(self.perceived(batch)))))
 
     def _judged(self, batch: Moment) -> Seen:
         seen, embedding = batch["seen"][:, 0].float(), batch["embedding"]
@@ -112,7 +113,8 @@ class AudioVisualLocaliser(Method):
         )
 
     def on_validation_epoch_end(self) -> None:
-        seen = Seen(*(torch.cat(parts) for parts in zip(*self._validated, strict=True)))
+        validated = chain(*self.parts_of_all_devices(self._validated))
+        seen = Seen(*(torch.cat(parts) for parts in zip(*validated, strict=True)))
         self._validated.clear()
         score, count = validation_score(seen)
         self._take_scaling(seen)

@@ -32,7 +32,7 @@ class Request:
     Attributes:
         method: class of the localiser.
         config: its configuration; has `batch`.
-        caches: directories; the splits train and val of them are used, test never.
+        caches: directories or URLs; the splits train and val of them are used, test never.
         run: how.
         shuffled_audio: give each training moment the sound of another one, the control that cannot learn
             what belongs together. Validation keeps its sounds.
@@ -42,7 +42,7 @@ class Request:
 
     method: type[AudioVisualLocaliser]
     config: Any
-    caches: tuple[Path, ...]
+    caches: tuple[Path | str, ...]
     run: RunOptions
     shuffled_audio: bool = False
     encoders: nn.Module | None = None
@@ -92,7 +92,7 @@ def prepare(request: Request) -> Prepared:
     return Prepared(module, data)
 
 
-def open_parts(caches: tuple[Path, ...]) -> tuple[Cache, Cache]:
+def open_parts(caches: tuple[Path | str, ...]) -> tuple[Cache, Cache]:
     """The splits train and val of some caches. Raises CacheError, also if either is empty."""
     cache = open_cache(*caches)
     parts = cache.split("train"), cache.split("val")

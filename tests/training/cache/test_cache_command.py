@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from training.cache.cli import app
 from training.cache.index import read_index
+from training.cache.places import Place
 from training.cache.reading import open_cache
 from training.data.composites import Options
 
@@ -55,7 +56,7 @@ def test_a_folder_of_videos_becomes_a_cache(run, videos, tmp_path):
     assert good["tokens"][0, 0].mean(-1).argmax() == 4 * 1 + 2
     assert good["tokens"][0, -1].mean(-1).argmax() == 4 * 2 + 0
     assert not mute["has_sound"].any()
-    key = read_index(out).key
+    key = read_index(Place(out)).key
     assert key.source == {"reader": "videos", "root": str(videos), "split": "all"}
     again = run("videos", videos, "--out", out, "--bundle", "tiny", "--views", 1, "--max-frames", 4)
     assert "0 examples encoded, 2 were there already" in again.output
@@ -111,7 +112,9 @@ def test_composites_need_no_folder(run, composed, tmp_path):
     assert cache.fields == ("class_map", "raw")
     assert composed == [4, 4]
     source = {"reader": "composites", "split": "val", "seed": "7"}
-    assert read_index(tmp_path / "cache").key.source == source  # as before there was a choice of length
+    assert (
+        read_index(Place(tmp_path / "cache")).key.source == source
+    )  # as before there was a choice of length
 
 
 def test_composites_of_another_length_are_other_scenes(run, composed, tmp_path):
@@ -119,7 +122,7 @@ def test_composites_of_another_length_are_other_scenes(run, composed, tmp_path):
     result = run(*options, "--seconds", 10)
     assert result.exit_code == 0, result.output
     assert composed == [10]
-    assert read_index(tmp_path / "cache").key.source["seconds"] == "10"
+    assert read_index(Place(tmp_path / "cache")).key.source["seconds"] == "10"
     other = run(*options)
     assert other.exit_code == 1
     assert "--force" in other.output

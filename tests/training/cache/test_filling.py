@@ -7,6 +7,7 @@ import pytest
 import training.cache.writing
 from training.cache.filling import DiskFull, Step, fill_cache
 from training.cache.index import CacheError, read_index
+from training.cache.places import Place
 from training.cache.reading import open_cache
 from training.cache.writing import CacheWriter
 
@@ -30,7 +31,7 @@ def small_shards(monkeypatch):
 
 
 def ids_in(directory):
-    return [record.facts.id for record in read_index(directory).examples]
+    return [record.facts.id for record in read_index(Place(directory)).examples]
 
 
 def test_examples_lie_in_shards_in_their_order(tmp_path, fill, example, small_shards):
@@ -38,7 +39,7 @@ def test_examples_lie_in_shards_in_their_order(tmp_path, fill, example, small_sh
     examples = [example(name) for name in "abcde"]
     filled = fill(tmp_path / "cache", examples, on_step=steps.append, max_frames=3, fps=4.0)
     assert (filled.n_encoded, filled.n_there, filled.failures) == (5, 0, ())
-    index = read_index(tmp_path / "cache")
+    index = read_index(Place(tmp_path / "cache"))
     assert [(record.facts.id, record.shard, record.position) for record in index.examples] == [
         ("a", 0, 0),
         ("b", 0, 1),
@@ -107,11 +108,11 @@ def test_bad_examples_are_listed_and_the_rest_goes_on(tmp_path, fill, example):
         "empty": "it has no frame",
         "a (again)": "another example has the id a, too: only the first was taken in",
     }
-    assert read_index(tmp_path).failures == filled.failures
-    assert not read_index(tmp_path).examples[1].has_sound
+    assert read_index(Place(tmp_path)).failures == filled.failures
+    assert not read_index(Place(tmp_path)).examples[1].has_sound
     examples[1].event = ""  # the file is repaired
     assert fill(tmp_path, examples).n_encoded == 1
-    assert [failure.id for failure in read_index(tmp_path).failures] == ["a (again)", "empty"]
+    assert [failure.id for failure in read_index(Place(tmp_path)).failures] == ["a (again)", "empty"]
 
 
 def test_a_disk_that_is_full_stops_the_run_and_keeps_the_cache(tmp_path, fill, example, small_shards):
@@ -201,4 +202,4 @@ def test_two_runs_cannot_write_to_one_cache(tmp_path, fill, example, encoder):
 def test_nothing_at_all_still_leaves_an_index(tmp_path, fill, example):
     filled = fill(tmp_path, [example("a", event="corrupt")])
     assert filled.n_encoded == 0
-    assert read_index(tmp_path).examples == ()
+    assert read_index(Place(tmp_path)).examples == ()

@@ -248,3 +248,16 @@ def test_workers_load_the_same_batches(straight, line, data, options, recwarn):
     fit(other, dataclasses.replace(data, workers=1), options("workers"), say=quiet)
     assert other.batches == module.batches
     assert same(weights(other), weights(module))
+
+
+def test_a_method_that_trains_alone_refuses_several_devices(line, data, options, monkeypatch):
+    module = line()
+    monkeypatch.setattr(type(module), "alone", True)
+    with pytest.raises(LoopError, match="line is trained on one device"):
+        fit(module, data, options(devices=2), say=quiet)
+
+
+def test_more_processes_than_devices_do_not_train_each_for_itself(line, data, options, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(LoopError, match="2 processes were started for 1 of --devices times --num-nodes"):
+        fit(line(), data, options(), say=quiet)

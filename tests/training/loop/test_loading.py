@@ -1,10 +1,11 @@
 from itertools import chain
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from training.loop.errors import LoopError
-from training.loop.loading import EpochBatches, ResumableLoader, ShuffledBatches
+from training.loop.loading import EpochBatches, Loaders, ResumableLoader, ShuffledBatches
 
 
 def test_an_epoch_depends_on_seed_and_number_only():
@@ -65,3 +66,10 @@ def test_a_plan_of_ones_own_decides_the_batches(line, data, options):
     own = dataclasses.replace(data, plan=lambda epoch: [[epoch, epoch + 1], [9, 8]])
     fit(module, own, options(epochs=2), say=lambda _: None)
     assert module.batches == [[0, 1], [9, 8], [1, 2], [9, 8]]
+
+
+def test_each_device_needs_something_to_validate_by(data):
+    loaders = Loaders(data, seed=0)
+    loaders.trainer = SimpleNamespace(global_rank=1, world_size=10)
+    with pytest.raises(LoopError, match=r"fewer items to validate by than devices \(10\)"):
+        loaders.val_dataloader()

@@ -84,6 +84,10 @@ def test_a_cache_must_be_there(run, tmp_path):
     assert "does not exist" in " ".join(result.output.replace("│", " ").split())
 
 
+def test_a_cache_may_be_at_a_url(run):
+    assert run("--cache", "s3://bucket/cache", "--out", "run").exit_code == 0
+
+
 @pytest.mark.parametrize("module", ["training.loop.options", "training.cache.cli"])
 def test_help_does_not_wait_for_torch(module):
     program = (

@@ -74,6 +74,7 @@ class Avdet(Method):
     """
 
     method: ClassVar[str] = "avdet"
+    alone: ClassVar[bool] = True
     config: AvdetConfig
 
     threshold: Tensor

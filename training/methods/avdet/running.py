@@ -27,14 +27,14 @@ class Request:
 
     Attributes:
         config: see there.
-        caches: directories; the splits train and val of them are used, test never.
+        caches: directories or URLs; the splits train and val of them are used, test never.
         localize: gives the heatmaps.
         run: how.
         shuffled_audio, shuffled_labels: the controls, see `preparing.prepare`.
     """
 
     config: AvdetConfig
-    caches: tuple[Path, ...]
+    caches: tuple[Path | str, ...]
     localize: Localizer
     run: RunOptions
     shuffled_audio: bool = False

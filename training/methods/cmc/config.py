@@ -34,7 +34,7 @@ class CmcConfig:
         temperature: of the softmax; 0.07 as in the paper's ImageNet runs.
         rate: of AdamW, at the peak of a one-cycle schedule. Chosen on validation scenes.
         weight_decay: of AdamW. Chosen on validation scenes.
-        batch: moments in a batch; the others of it are the negatives. 128 as in EZ-VSL.
+        batch: moments in a batch, on each device; all others are the negatives. 128 as in EZ-VSL.
         epochs: how often all training moments are seen. Chosen on validation scenes.
         guidance: what words guide the similarity of sounds and frames (Roth et al., CVPR 2022): `elg`, the
             labels of the examples; `plg`, the five events that are heard most; `shuffled-elg` and `shuffled`,

@@ -87,7 +87,13 @@ class Cmc(AudioVisualLocaliser):
 
     def training_step(self, batch: Moment, _index: int) -> Tensor:
         batch = self.perceived(batch)
-        views = self._views(batch)
+        # The negatives are those of all devices.
+        views = {name: self.of_all_devices(view) for name, view in self._views(batch).items()}
+        batch = {
+            name: self.of_all_devices(batch[name])
+            for name in ("example", "source", "moves", "events")
+            if name in batch
+        }
         names = self.config.views
         # Frames of one clip go together, and a look or hiss that tells two data sets apart says nothing else.
         no_negative = (batch["example"][:, None] == batch["example"]) | (

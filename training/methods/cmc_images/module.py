@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any, ClassVar
 
 import torch
@@ -22,7 +23,7 @@ class CmcImages(Method):
 
     Crops and mirror images are all the augmentation there is, the colours stay as they are: their split is
     what makes the views. The score is the share of validation pictures whose lightness is nearest to their
-    own colour among all the validation pictures of a device.
+    own colour among all the validation pictures.
     """
 
     method: ClassVar[str] = "cmc-images"
@@ -55,17 +56,18 @@ class CmcImages(Method):
             self._loss(scores / self.config.temperature, view) for view, scores in enumerate(similarities)
         ]
         loss = torch.stack(losses).sum()
-        light, colour = (self._of_all_devices(part.detach()) for part in (encoded.light, encoded.colour))
-        self.banks.update(self._of_all_devices(items[:, None])[:, 0], light, colour)
+        light, colour = (self.of_all_devices(part.detach()) for part in (encoded.light, encoded.colour))
+        self.banks.update(self.of_all_devices(items), light, colour)  # each holds what all have seen
         self.log("train/loss", loss, on_step=True, on_epoch=True, sync_dist=True)
         return loss
 
     def validation_step(self, batch: PictureBatch, _index: int) -> None:
         encoded = self.encoder(central(self._scaled(batch), self.config.crop))
-        self._validated.append((encoded.light, encoded.colour))
+        self._validated.append((encoded.light.cpu(), encoded.colour.cpu()))
 
     def on_validation_epoch_end(self) -> None:
-        light, colour = (torch.cat(parts) for parts in zip(*self._validated, strict=True))
+        validated = chain(*self.parts_of_all_devices(self._validated))
+        light, colour = (torch.cat(parts) for parts in zip(*validated, strict=True))
         self._validated.clear()
         self.log_score(matching_accuracy(light, colour), count=len(light))
 
@@ -85,15 +87,9 @@ class CmcImages(Method):
         if self.config.loss == "softmax":
             return softmax_loss(scores)
         nce: Any = self.nce[view]
-        nce.observe(self._of_all_devices(scores.detach().exp()).mean())
+        nce.observe(self.of_all_devices(scores.detach().exp()).mean())
         loss: Tensor = nce(scores)
         return loss
-
-    def _of_all_devices(self, rows: Tensor) -> Tensor:
-        """Rows (B, D) of each device, one below the other: the memory of each holds what all have seen."""
-        gathered: Any = self.all_gather(rows)
-        together: Tensor = gathered.flatten(0, -2)
-        return together
 
 
 def matching_accuracy(light: Tensor, colour: Tensor) -> float:

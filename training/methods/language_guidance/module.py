@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any, ClassVar
 
 import torch
@@ -46,7 +47,7 @@ class LanguageGuidance(Method):
     """Metric learning, in which pictures should be alike as the words for their classes are.
 
     The score is mAP@R among the validation pictures, which are of trained classes; unseen classes choose
-    nothing. It is computed over all of them at once, so on several devices over the share of each.
+    nothing.
     """
 
     method: ClassVar[str] = "language-guidance"
@@ -73,7 +74,8 @@ class LanguageGuidance(Method):
         self._validated: list[tuple[Tensor, Tensor]] = []
 
     def training_step(self, batch: FeatureBatch, _index: int) -> Tensor:
-        vectors, labels = self.embedding(batch["feature"]), batch["label"]
+        vectors = self.of_all_devices(self.embedding(batch["feature"]))
+        labels = self.of_all_devices(batch["label"])
         pairs = None if self.miner is None else self.miner(vectors, labels)
         loss: Tensor = self.base(vectors, labels, pairs)
         if self.similarity is not None:
@@ -91,10 +93,11 @@ class LanguageGuidance(Method):
         return loss
 
     def validation_step(self, batch: FeatureBatch, _index: int) -> None:
-        self._validated.append((self.embedding(batch["feature"]), batch["label"]))
+        self._validated.append((self.embedding(batch["feature"]).cpu(), batch["label"].cpu()))
 
     def on_validation_epoch_end(self) -> None:
-        vectors, labels = (torch.cat(parts).cpu().numpy() for parts in zip(*self._validated, strict=True))
+        validated = chain(*self.parts_of_all_devices(self._validated))
+        vectors, labels = (torch.cat(parts).numpy() for parts in zip(*validated, strict=True))
         self._validated.clear()
         scores = map_at_r(rank(vectors, labels))
         self.log_score(float(scores.mean()), count=len(scores))

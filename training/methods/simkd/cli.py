@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,12 +30,18 @@ ObjectiveName = Annotated[
     typer.Option("--objective", help="simkd, or what it is compared with: logits or alone."),
 ]
 
+Start = Annotated[
+    Path | None,
+    typer.Option("--start", metavar="FILE", help="Checkpoint of a student to go on from."),
+]
+
 
 @app.command()
 def simkd(
     caches: CacheDirs,
     out: OutDir,
     objective: ObjectiveName = None,
+    start: Start = None,
     config: ConfigFile = None,
     settings: Settings = None,
     seed: Seed = 0,
@@ -66,6 +73,6 @@ def simkd(
             resume=resume,
             deterministic=False,  # resizing has no deterministic gradient on a GPU
         )
-        fitted = train(Request(chosen, tuple(caches), run))
+        fitted = train(Request(chosen, tuple(caches), run, start=start))
     if fitted.outcome == "interrupted":
         raise typer.Exit(INTERRUPTED)

@@ -17,6 +17,7 @@ from training.encoders.efficientnet_lite import load_efficientnet_lite
 from training.encoders.frozen import freeze
 from training.guided.calibrator import GRID
 from training.guided.localizer import load_localizer
+from training.loop.checkpoint import CheckpointError
 from training.loop.fitting import Fitted, RunOptions, fit
 from training.loop.loading import TrainingData
 from training.loop.memory import give_back_large_blocks
@@ -24,6 +25,7 @@ from training.loop.seeding import seed_all
 from training.methods.running import fitting_batch, open_parts
 from training.methods.simkd.config import SimkdConfig
 from training.methods.simkd.lessons import Lessons, RunTrunk
+from training.methods.simkd.loading import load_student
 from training.methods.simkd.module import Simkd, fresh_localizer
 from training.methods.simkd.student import Shapes, Student
 from training.onnx_graph import to_onnx
@@ -35,17 +37,20 @@ class Request:
 
     Attributes:
         config: see there.
-        caches: directories, with frames and class maps; their encoder is the teacher. The splits train and
-            val of them are used, test never.
+        caches: directories or URLs, with frames and class maps; their encoder is the teacher. The splits
+            train and val of them are used, test never.
         run: how.
         heard_only: learn only from frames at whose time something is heard, as the objectives other than
             `simkd` do anyway.
+        start: checkpoint of a student whose weights this one starts from, with a schedule of its own; None
+            starts from the published backbone.
     """
 
     config: SimkdConfig
-    caches: tuple[Path, ...]
+    caches: tuple[Path | str, ...]
     run: RunOptions
     heard_only: bool = False
+    start: Path | None = None
 
 
 def train(request: Request, *, say: Callable[[str], None] = typer.echo) -> Fitted:
@@ -54,6 +59,7 @@ def train(request: Request, *, say: Callable[[str], None] = typer.echo) -> Fitte
     Raises:
         CacheError: a cache cannot be read, has no training or validation part, lacks frames or class maps, or
             was made with a bundle whose class map or heads are not those of the student.
+        CheckpointError: the student to start from is none, or has other layers.
         WeightsMissing: run `earsight-train fetch-weights` first.
         LoopError: see `training.loop.fitting.fit`.
     """
@@ -67,6 +73,8 @@ def train(request: Request, *, say: Callable[[str], None] = typer.echo) -> Fitte
     if not learns_features or config.heat_weight:
         _check_heads(parts[0], shapes)
     student = Student(backbone, shapes, reduction=config.reduction, frozen=config.frozen)
+    if request.start is not None:
+        _go_on_from(request.start, student)
     run_trunk = trunk_runner(student, config.side)
     heard_only = request.heard_only or not learns_features
     train_set, val_set = (Lessons(part, run_trunk, side=config.side, heard_only=heard_only) for part in parts)
@@ -110,6 +118,17 @@ def shapes_of(cache: Cache, *, n_classes: int) -> Shapes:
             " cache with a bundle whose class map is of ImageNet"
         )
     return Shapes(grid, token, cells)
+
+
+def _go_on_from(checkpoint: Path, student: Student) -> None:
+    """Raises CheckpointError."""
+    earlier, _ = load_student(checkpoint)
+    if earlier.frozen != student.frozen:
+        raise CheckpointError(f"{checkpoint} has {earlier.frozen} frozen blocks, not {student.frozen}")
+    try:
+        student.load_state_dict(earlier.state_dict())
+    except RuntimeError as error:
+        raise CheckpointError(f"{checkpoint} holds a student of other layers: {error}") from error
 
 
 def _check_heads(cache: Cache, shapes: Shapes) -> None:

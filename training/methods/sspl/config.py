@@ -31,7 +31,7 @@ class SsplConfig:
         dropout: on the sound's projection; none in the paper. Chosen here: a few thousand recordings are
             soon known by heart.
         sound_weight: weight of the added term that foretells the attended part of the picture from the sound
-            alone. 0 is the paper's loss. Ours, see docs/methods.md: with frozen encoders nothing in the
+            alone. 0 is the paper's loss. Ours, see docs/systems/sspl.md: with frozen encoders nothing in the
             paper's loss depends on whether the sound belongs to the picture.
         warm_up: share of all steps in which the part foretold is what stands out of the picture; later it is
             what stands out and fits the sound. Ours.
@@ -39,7 +39,7 @@ class SsplConfig:
         rate_head: of AdamW for projector and predictor (lr1 of the supplement).
         rate: of AdamW for everything else (lr2 of the supplement).
         weight_decay: of AdamW; 1e-4 in the paper. Gains of the predictive coding module have none.
-        batch: moments in a batch; 256 in the paper.
+        batch: moments in a batch, on each device, which normalises over its own; 256 in the paper.
         epochs: how often all training moments are seen; the paper has 20 with the module and 100 without.
     """
 

@@ -101,9 +101,11 @@ class Sspl(AudioVisualLocaliser):
         loss = (disagreement(predicted[0], projected[1]) + disagreement(predicted[1], projected[0])) / 2
         self.log("train/views", loss, on_epoch=True, on_step=False)
         if foretold:
-            targets = [apart_from_others(part, batch["source"]) for part in foretold]
-            error = torch.stack([(sound - target).square().mean() for target in targets]).mean()
-            self._move_centre(torch.cat(foretold).mean(0))
+            sounds, source = self.of_all_devices(sound), self.of_all_devices(batch["source"])
+            everywhere = [self.of_all_devices(part) for part in foretold]
+            targets = [apart_from_others(part, source) for part in everywhere]
+            error = torch.stack([(sounds - target).square().mean() for target in targets]).mean()
+            self._move_centre(torch.cat(everywhere).mean(0))
             self.log("train/sound", error, on_epoch=True, on_step=False)
             loss = loss + self.config.sound_weight * error
         # Of unit vectors without anything in common it is 1 / sqrt(projected); near 0 they have collapsed.

@@ -41,6 +41,7 @@ class Stan(Method):
     """
 
     method: ClassVar[str] = "stan"
+    alone: ClassVar[bool] = True
     config: StanConfig
 
     thresholds: Tensor

@@ -36,7 +36,7 @@ class Request:
 
     Attributes:
         config: see there.
-        caches: directories; the splits train and val of them are used, test never.
+        caches: directories or URLs; the splits train and val of them are used, test never.
         bundle: its audio encoder tells what silence sounds like.
         localize: gives the heatmaps.
         run: how.
@@ -45,7 +45,7 @@ class Request:
     """
 
     config: StanConfig
-    caches: tuple[Path, ...]
+    caches: tuple[Path | str, ...]
     bundle: Bundle
     localize: Localizer
     run: RunOptions

@@ -72,6 +72,17 @@ def test_a_student_comes_nearer_to_its_teacher(trained, request_of):
     assert idle.score + 0.1 < fitted.score < 0
 
 
+def test_a_student_goes_on_from_where_another_ended(trained, request_of):
+    still = request_of(backbone_rate=1e-9, rate=1e-9, frozen=5)
+    again = train(dataclasses.replace(still, start=trained.fitted.best), say=str)
+    assert again.score == pytest.approx(trained.fitted.score, abs=0.02)  # the norms learn on
+    with pytest.raises(CheckpointError, match=r"best\.ckpt has 5 frozen blocks, not 8"):
+        train(dataclasses.replace(request_of(), start=trained.fitted.best), say=str)
+    narrow = request_of(frozen=5, reduction=1)
+    with pytest.raises(CheckpointError, match=r"best\.ckpt holds a student of other layers"):
+        train(dataclasses.replace(narrow, start=trained.fitted.best), say=str)
+
+
 def test_the_checkpoint_holds_the_student(trained):
     student, own = load_student(trained.fitted.best)
     assert own is None
