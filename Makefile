@@ -8,9 +8,12 @@ SHELL := bash
 VIDEO ?= app/samples/sample.mp4
 OUT ?= out
 BUNDLE ?=
-VENV ?= .venv
+DEVICE ?=
+# ONNX Runtime for a GPU must not meet the one for the CPU, so it gets an environment of its own.
+RUNTIME := $(if $(filter cuda,$(DEVICE)),gpu,cpu)
+VENV ?= $(if $(filter gpu,$(RUNTIME)),.venv-gpu,.venv)
 
-export VIDEO OUT BUNDLE
+export VIDEO OUT BUNDLE DEVICE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 BIN := $(VENV)/bin
@@ -21,11 +24,14 @@ SERVING := $(VENV)/.serving-$(KEY)
 TRAINING := $(VENV)/.training-$(KEY)
 WEIGHTS := $(VENV)/.weights-$(KEY)
 BROWSER := $(VENV)/.browser-$(KEY)
+BENCHMARKS := $(VENV)/.benchmarks-$(KEY)
+CLUSTER := $(VENV)/.cluster-$(KEY)
+DOCS := $(VENV)/.docs-$(KEY)
 # torch goes first and alone: a separately supplied wheel is found only under its exact version.
 TORCH := $(shell sed -n 's/^ *"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
 
 .NOTPARALLEL:
-.PHONY: help run serve setup setup-train test test-slow test-browser lint format bench picture docker-lint clean
+.PHONY: help run serve setup setup-train test test-slow test-browser test-cluster test-faults test-fuzz lint format bench bench-compare openapi docs picture docker-lint clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -42,14 +48,24 @@ setup: $(SERVING) ## Make the environment that serving needs, nothing else
 setup-train: $(TRAINING) $(WEIGHTS) ## Make the environment for tests and training, with the published weights
 
 test: $(TRAINING) $(WEIGHTS) lint ## Check format, lint and types, then run the tests
-	$(BIN)/python -m pytest -m 'not slow and not gpu and not browser'
+	$(BIN)/python -m pytest -m 'not slow and not gpu and not browser and not faults and not fuzz and not cluster'
 
-test-slow: $(TRAINING) $(WEIGHTS) ## Run the tests that take minutes
+test-slow: $(BENCHMARKS) $(WEIGHTS) ## Run the tests that take minutes
 	$(BIN)/python -m pytest -m 'slow and not gpu and not browser'
 
 test-browser: $(BROWSER) ## Run the tests that need Chromium, which is installed if missing
 	@tests/browser/install_chromium.sh $(BIN)/python
 	$(BIN)/python -m pytest -m browser
+
+test-cluster: $(CLUSTER) ## Run the tests that need a Ray cluster, S3 and PostgreSQL, which is installed if missing
+	@tests/cluster/install_postgresql.sh
+	$(BIN)/python -m pytest -m cluster tests/cluster
+
+test-faults: $(TRAINING) ## Kill servers 200 times at random and at each point of a job, fill disks, lock the store
+	$(BIN)/python -m pytest -m faults -rP tests/faults
+
+test-fuzz: $(TRAINING) ## Send 5,000 broken files, and requests made from the OpenAPI document
+	$(BIN)/python -m pytest -m fuzz -rP tests/fuzz
 
 lint: $(TRAINING) ## Check format, lint and types
 	$(BIN)/ruff format --check .
@@ -60,9 +76,20 @@ format: $(TRAINING) ## Rewrite the code in the house format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(SERVING) ## Measure speed, memory and start-up of the default bundle
+bench: $(SERVING) ## Measure speed, memory and start-up, of BUNDLE and on DEVICE (cuda) if they are named
 	@mkdir -p "$$OUT"
-	$(BIN)/earsight bench --json "$$OUT/bench.json"
+	$(BIN)/earsight bench --json "$$OUT/bench.json" $(if $(BUNDLE),--bundle "$$BUNDLE") $(if $(DEVICE),--device "$$DEVICE")
+
+bench-compare: $(BENCHMARKS) $(WEIGHTS) ## Measure against the same model served by hand and behind LitServe
+	@mkdir -p "$$OUT"
+	$(BIN)/python -m benchmarks.compare --json "$$OUT/compare.json"
+
+openapi: $(SERVING) ## Write docs/openapi.json, the reviewed snapshot of the HTTP API
+	$(BIN)/python -m app.openapi_page > docs/openapi.json
+
+docs: $(DOCS) ## Write the documentation as a site into OUT/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir "$$OUT/site"
+	@echo "Open $$OUT/site/index.html"
 
 picture: $(TRAINING) ## Make docs/images/sample.jpg from a fresh run on the sample clip
 	$(BIN)/earsight analyze app/samples/sample.mp4 --out "$$OUT" --format overlay
@@ -83,14 +110,14 @@ $(BIN)/python:
 
 $(SERVING): | $(BIN)/python
 	@echo "Installing Earsight for serving into $(VENV)"
-	@$(PIP) --editable '.[cpu]'
+	@$(PIP) --editable '.[$(RUNTIME)]'
 	@touch $@
 
 $(TRAINING): | $(BIN)/python
 	@echo "Installing Earsight for tests and training into $(VENV); this takes minutes the first time"
 	@$(PIP) '$(TORCH)'
 	@$(PIP) --editable '.[cpu,train,dev]'
-	@touch $(SERVING) $@
+	@touch $(SERVING) $(DOCS) $@
 
 $(WEIGHTS): $(TRAINING)
 	@$(BIN)/earsight-train fetch-weights
@@ -98,6 +125,18 @@ $(WEIGHTS): $(TRAINING)
 
 $(BROWSER): $(TRAINING)
 	@$(PIP) --editable '.[browser]'
+	@touch $@
+
+$(BENCHMARKS): $(TRAINING)
+	@$(PIP) --editable '.[benchmarks]'
+	@touch $@
+
+$(CLUSTER): $(TRAINING)
+	@$(PIP) --editable '.[cluster-tests]'
+	@touch $@
+
+$(DOCS): | $(BIN)/python
+	@$(PIP) --editable '.[docs]'
 	@touch $@
 
 $(VENV)/.hadolint: | $(BIN)/python

@@ -3,10 +3,12 @@
 import re
 import subprocess
 import tomllib
+import zipfile
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
 import pytest
+from hatchling.builders.wheel import WheelBuilder
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -61,6 +63,17 @@ def test_no_runtime_is_among_the_base_dependencies(project):
     assert [Requirement(text).name for text in extras["gpu"]] == ["onnxruntime-gpu"]
 
 
+def test_a_wheel_holds_all_that_the_service_reads_beside_its_modules(tmp_path):
+    wheel = next(WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"]))
+    held = set(zipfile.ZipFile(wheel).namelist())
+    for room, one in [("web", "index.html"), ("bundles", "default/visual.onnx"), ("samples", "sample.mp4")]:
+        files = {
+            path.relative_to(ROOT).as_posix() for path in (ROOT / "app" / room).rglob("*") if path.is_file()
+        }
+        assert f"app/{room}/{one}" in files
+        assert files <= held
+
+
 def test_the_licence_and_the_notice_ship_with_the_package(project):
     assert project["license"] == "Apache-2.0"
     assert project["license-files"] == ["LICENSE", "NOTICE"]
@@ -80,7 +93,11 @@ def test_the_notice_names_where_each_weight_comes_from(package):
 
 
 def test_no_module_has_a_name_that_says_nothing():
-    modules = [path for room in ("app", "training", "tests") for path in (ROOT / room).rglob("*.py")]
+    modules = [
+        path
+        for room in ("app", "training", "tests", "examples", "benchmarks")
+        for path in (ROOT / room).rglob("*.py")
+    ]
     vague = {
         str(path.relative_to(ROOT))
         for path in modules

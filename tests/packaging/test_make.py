@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def _targets() -> set[str]:
 
 
 def test_every_target_of_the_design_exists():
-    wanted = {"run", "serve", "setup", "setup-train", "test", "test-browser", "test-slow"}
+    wanted = {"run", "serve", "setup", "setup-train", "test", "test-browser", "test-cluster", "test-slow"}
     wanted |= {"lint", "format", "bench"}
     assert wanted <= _targets()
     for target in wanted:
@@ -57,7 +58,7 @@ def test_test_installs_torch_before_everything_else():
     plan = _plan("test")
     assert "pip install --quiet 'torch==2.13.0'" in plan
     assert plan.index("torch==") < plan.index("[cpu,train,dev]") < plan.index("fetch-weights")
-    steps = ["ruff format --check", "ruff check", "mypy", "pytest -m 'not slow and not gpu and not browser'"]
+    steps = ["ruff format --check", "ruff check", "mypy", "pytest -m 'not slow and not gpu"]
     assert [plan.index(step) for step in steps] == sorted(plan.index(step) for step in steps)
 
 
@@ -67,6 +68,14 @@ def test_browser_tests_bring_their_browser_and_stay_out_of_the_plain_run():
     assert [plan.index(step) for step in steps] == sorted(plan.index(step) for step in steps)
     assert os.access(ROOT / "tests" / "browser" / "install_chromium.sh", os.X_OK)
     assert "browser" not in _plan("test").replace("not browser", "")
+
+
+def test_cluster_tests_bring_what_they_need_and_stay_out_of_the_plain_run():
+    plan = _plan("test-cluster")
+    steps = ["--editable '.[cluster-tests]'", "tests/cluster/install_postgresql.sh", "pytest -m cluster"]
+    assert [plan.index(step) for step in steps] == sorted(plan.index(step) for step in steps)
+    assert os.access(ROOT / "tests" / "cluster" / "install_postgresql.sh", os.X_OK)
+    assert "cluster" not in _plan("test").replace("not cluster", "")
 
 
 def test_a_video_name_with_spaces_reaches_the_command_whole(tmp_path):
@@ -84,6 +93,7 @@ def test_a_video_name_with_spaces_reaches_the_command_whole(tmp_path):
     (programs.parent / f".serving-{key}").touch()
     (programs / "earsight").write_text('#!/bin/sh\nprintf "[%s]" "$@"\n')
     (programs / "earsight").chmod(0o755)
+    (programs / "python").symlink_to(sys.executable)  # else an environment is made, which takes long
     ran = subprocess.run(
         [str(MAKE), "run", "VIDEO=my clips/a dog.mp4"],
         cwd=tmp_path,
@@ -116,7 +126,7 @@ def test_the_ci_script_stops_at_the_first_error_and_runs_the_tests():
     assert os.access(script, os.X_OK)
     lines = script.read_text().splitlines()
     assert lines[:2] == ["#!/usr/bin/env bash", "set -euo pipefail"]
-    assert lines[-2:] == ["make test", "make test-browser"]
+    assert lines[-3:] == ["make test", "make test-browser", "make test-cluster"]
 
 
 def test_the_hooks_need_no_network():
