@@ -8,7 +8,7 @@ import pytest
 from app.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "NOTICE", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "NOTICE", *sorted((ROOT / "docs").rglob("*.md"))]
 MIB = 1024 * 1024
 
 
@@ -24,10 +24,9 @@ def test_the_readme_opens_with_a_picture():
     assert lines[2].startswith("![")
 
 
-def test_the_limits_in_the_readme_are_the_defaults():
-    rows = re.findall(
-        r"^\| [^|]+ \| ([^|]+) \| `EARSIGHT_(\w+?)__(\w+)` \|$", (ROOT / "README.md").read_text(), re.M
-    )
+def test_the_limits_that_are_listed_are_the_defaults():
+    page = (ROOT / "docs" / "api.md").read_text()
+    rows = re.findall(r"^\| [^|]+ \| ([^|]+) \| `EARSIGHT_(\w+?)__(\w+)` \|$", page, re.M)
     defaults = Settings().model_dump()
     assert len(rows) >= 5
     for shown, group, field in rows:
@@ -46,17 +45,3 @@ def test_every_page_is_in_the_index():
     index = (ROOT / "docs" / "index.md").read_text()
     pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"index.md"}
     assert {name for name in pages if f"({name})" not in index} == set()
-
-
-def test_every_endpoint_in_the_readme_is_served():
-    from app.api.routes import analyses, models, operations
-
-    served = {
-        f"{method} {route.path}"
-        for router in (analyses.router, models.router, operations.router)
-        for route in router.routes
-        for method in route.methods
-    }
-    named = set(re.findall(r"`((?:GET|POST) /[^`]*)`", (ROOT / "README.md").read_text()))
-    assert named
-    assert named <= served
