@@ -117,7 +117,8 @@ def test_the_end_is_told_also_of_what_never_began(gate):
         await first.result()
         with pytest.raises(Canceled):
             await second.result()
-        return [ends.get(timeout=10), ends.get(timeout=10)]  # told in the worker's thread, maybe after the result
+        # Told in the worker's thread, maybe after the result.
+        return [ends.get(timeout=10), ends.get(timeout=10)]
 
     assert run(scenario()) == ["first", "second"]
 
