@@ -107,7 +107,7 @@ def test_a_free_turn_is_taken_at_once() -> None:
     for _ in range(100):
         with turns.turn("ann", "a", cancel):
             pass
-    assert time.monotonic() - began_s < 1.0
+    assert time.monotonic() - began_s < 4.0  # a wait for each would take longer
 
 
 def test_a_cancel_ends_the_wait_within_a_second_and_leaves_the_others_alone(stage: Stage) -> None:
