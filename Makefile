@@ -10,8 +10,8 @@ OUT ?= out
 BUNDLE ?=
 DEVICE ?=
 # ONNX Runtime for a GPU must not meet the one for the CPU, so it gets an environment of its own.
-RUNTIME := $(if $(filter cuda,$(DEVICE)),gpu,cpu)
-VENV ?= $(if $(filter gpu,$(RUNTIME)),.venv-gpu,.venv)
+RUNTIME := $(if $(filter cuda,$(DEVICE)),gpu,$(if $(filter tensorrt,$(DEVICE)),tensorrt,cpu))
+VENV ?= $(if $(filter cpu,$(RUNTIME)),.venv,.venv-$(RUNTIME))
 
 export VIDEO OUT BUNDLE DEVICE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -76,7 +76,7 @@ format: $(TRAINING) ## Rewrite the code in the house format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(SERVING) ## Measure speed, memory and start-up, of BUNDLE and on DEVICE (cuda) if they are named
+bench: $(SERVING) ## Measure speed, memory and start-up, of BUNDLE and on DEVICE (cuda, tensorrt) if they are named
 	@mkdir -p "$$OUT"
 	$(BIN)/earsight bench --json "$$OUT/bench.json" $(if $(BUNDLE),--bundle "$$BUNDLE") $(if $(DEVICE),--device "$$DEVICE")
 

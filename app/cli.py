@@ -49,7 +49,7 @@ cli = typer.Typer(
 )
 cli.add_typer(keys_cli, name="keys")
 
-Device = Literal["auto", "cpu", "cuda"]
+Device = Literal["auto", "cpu", "cuda", "tensorrt"]
 BundleName = Annotated[str | None, typer.Option("--bundle", metavar="NAME", help="Bundle to use.")]
 DeviceName = Annotated[Device | None, typer.Option("--device", help="Where the graphs run.")]
 

@@ -71,8 +71,13 @@ class InferenceSettings(_Group):
     bundle_dirs: tuple[Path, ...] = Field(
         (), description="Directories searched for bundles before the ones that ship with Earsight."
     )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="'cuda' fails when no GPU answers; 'auto' falls back to the CPU and says so."
+    device: Literal["auto", "cpu", "cuda", "tensorrt"] = Field(
+        "auto",
+        description="'cuda' and 'tensorrt' fail without a GPU; 'auto' takes CUDA, or the CPU and says so.",
+    )
+    engines_dir: Path | None = Field(
+        None,
+        description="Where TensorRT keeps what it has built; none takes the user's directory for caches.",
     )
     threads: int = Field(0, ge=0, le=256, description="ONNX Runtime threads; 0 takes the cores one may use.")
     batch_frames: int = Field(4, ge=1, le=64, description="Frames encoded in one run of the visual graph.")

@@ -32,7 +32,7 @@ from app.inference.sessions import (
     Provider,
     ProviderMissing,
     Runner,
-    cuda_missing,
+    gpu_missing,
     placements,
 )
 from app.inference.warm_up import warm_up
@@ -200,7 +200,7 @@ def load_bundle(directory: Path, settings: InferenceSettings, *, beside: Sequenc
 
     Raises:
         BundleError: a file is missing, altered, refers to other files, or is not what the manifest says.
-        ModelNotReady: the device `cuda` was asked for and no GPU answers.
+        ModelNotReady: a GPU was asked for and none answers.
     """
     manifest = read_manifest(directory)
     if "detect" in manifest.tasks:
@@ -250,8 +250,8 @@ def _place(
         try:
             return placement, _open(manifest, models, placement, beside=beside)
         except ProviderMissing as error:
-            if settings.device == "cuda":
-                raise cuda_missing(str(error)) from error
+            if settings.device != "auto":
+                raise gpu_missing(settings, str(error)) from error
             logger.warning("gpu_unavailable", extra={"detail": str(error)})
     raise ModelNotReady("no execution provider of this ONNX Runtime works")
 

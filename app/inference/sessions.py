@@ -9,10 +9,12 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from platformdirs import user_cache_path
 
 from app.errors import BundleError, InternalError, ModelNotReady
 from app.inference.cores import usable_cores
@@ -21,14 +23,16 @@ from app.settings import InferenceSettings
 
 logger = logging.getLogger(__name__)
 
-Provider = Literal["CPUExecutionProvider", "CUDAExecutionProvider"]
+Provider = Literal["CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"]
 CPU: Provider = "CPUExecutionProvider"
 CUDA: Provider = "CUDAExecutionProvider"
+TENSORRT: Provider = "TensorrtExecutionProvider"
 
 # What a device runs best comes first.
 PRECISIONS: dict[Provider, tuple[Precision, ...]] = {
     CPU: ("int8", "fp32", "fp16"),
     CUDA: ("fp16", "fp32", "int8"),
+    TENSORRT: ("fp16", "fp32", "int8"),
 }
 
 # A GPU plans its kernels anew for each shape, so there a batch is padded up to one of these.
@@ -58,37 +62,43 @@ class Placement:
         threads: that compute at the same time, on the CPU.
         buckets: rising batch sizes that are padded to; empty where any batch runs as it is.
         streams: pieces of a batch that run at the same time; not more than `threads`.
+        engines: directory where TensorRT keeps what it has built, which takes minutes.
     """
 
     provider: Provider
     threads: int
     buckets: tuple[int, ...] = ()
     streams: int = 1
+    engines: Path = Path()
 
 
 def placements(settings: InferenceSettings) -> tuple[Placement, ...]:
     """The placements to be tried, the preferred one first.
 
-    Raises ModelNotReady if the device is `cuda` and this ONNX Runtime has no CUDA provider, or if there
-    is no ONNX Runtime.
+    Raises ModelNotReady if there is no ONNX Runtime, or if the device is a GPU and it has no provider for it.
     """
     threads = settings.threads or usable_cores()
     cpu = Placement(CPU, threads, streams=min(threads, _MOST_STREAMS))
     cuda = Placement(CUDA, threads, buckets=GPU_BUCKETS)
+    engines = settings.engines_dir or user_cache_path("earsight") / "tensorrt"
+    tensorrt = Placement(TENSORRT, threads, buckets=GPU_BUCKETS, engines=engines)
     if settings.device == "cpu":
         return (cpu,)
-    built_in = CUDA in _onnxruntime().get_available_providers()
+    built_in = _onnxruntime().get_available_providers()
     if settings.device == "auto":
-        return (cuda, cpu) if built_in else (cpu,)
-    if not built_in:
-        raise cuda_missing("this ONNX Runtime was built without it; install 'earsight[gpu]'")
-    return (cuda,)
+        return (cuda, cpu) if CUDA in built_in else (cpu,)
+    wanted = cuda if settings.device == "cuda" else tensorrt
+    if wanted.provider not in built_in:
+        extra = "gpu" if wanted is cuda else "tensorrt"
+        raise gpu_missing(settings, f"this ONNX Runtime was built without it; install 'earsight[{extra}]'")
+    return (wanted,)
 
 
-def cuda_missing(reason: str) -> ModelNotReady:
+def gpu_missing(settings: InferenceSettings, reason: str) -> ModelNotReady:
     """The error for a hard demand of a GPU that cannot be met."""
     return ModelNotReady(
-        f"the device 'cuda' was asked for, but no GPU answers: {reason}", setting="EARSIGHT_INFERENCE__DEVICE"
+        f"the device '{settings.device}' was asked for, but no GPU answers: {reason}",
+        setting="EARSIGHT_INFERENCE__DEVICE",
     )
 
 
@@ -211,20 +221,43 @@ def _session(model: bytes, entry: GraphFile, placement: Placement) -> Any:
     options.log_severity_level = 3
     # Threads that spin while they wait take the cores from the decoder and from the other graphs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    providers: list[Any] = [CPU]
-    if placement.provider == CUDA:
-        ort.preload_dlls()
-        providers = [(CUDA, _CUDA_OPTIONS), CPU]
     try:
         # The runtime's own fallback would take the CPU without an error.
-        session = ort.InferenceSession(model, options, providers=providers, enable_fallback=0)
+        session = ort.InferenceSession(
+            model, options, providers=_providers(ort, entry, placement), enable_fallback=0
+        )
     except Exception as error:  # the classes of ONNX Runtime have no public base
-        if placement.provider == CUDA:
+        if placement.provider != CPU:
             raise ProviderMissing(str(error)) from error
         raise BundleError(f"ONNX Runtime refuses {entry.path}: {error}") from error
     if session.get_providers()[0] != placement.provider:
         raise ProviderMissing(f"ONNX Runtime chose {session.get_providers()[0]}")
     return session
+
+
+def _providers(ort: Any, entry: GraphFile, placement: Placement) -> list[Any]:
+    """The provider of the placement, and those that take the operators it lacks."""
+    if placement.provider == CPU:
+        return [CPU]
+    ort.preload_dlls()
+    cuda: list[Any] = [(CUDA, _CUDA_OPTIONS), CPU]
+    if placement.provider == CUDA:
+        return cuda
+    try:
+        import tensorrt  # noqa: F401 - loads the libraries, which the provider does not find by itself
+    except ImportError as error:
+        raise ProviderMissing("TensorRT is not installed; install 'earsight[tensorrt]'") from error
+    placement.engines.mkdir(parents=True, exist_ok=True)
+    half = str(entry.precision == "fp16")  # the graph says how exact it may be, not the device
+    options = {
+        "trt_fp16_enable": half,
+        "trt_layer_norm_fp32_fallback": half,
+        "trt_engine_cache_enable": "True",
+        "trt_engine_cache_path": str(placement.engines),
+        "trt_timing_cache_enable": "True",
+        "trt_timing_cache_path": str(placement.engines),
+    }
+    return [(TENSORRT, options), *cuda]
 
 
 def _check_interface(kind: str, path: str, *, declared: tuple[TensorSpec, ...], found: Any) -> None:

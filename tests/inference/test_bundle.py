@@ -220,12 +220,13 @@ def test_the_cpu_takes_int8_before_fp32(directory):
     assert load_bundle(directory, ON_CPU).runners["visual"].entry.precision == "int8"
 
 
-def test_cuda_is_a_hard_demand(directory):
+@pytest.mark.parametrize(("device", "extra"), [("cuda", "gpu"), ("tensorrt", "tensorrt")])
+def test_a_gpu_is_a_hard_demand(directory, device, extra):
     onnxruntime = pytest.importorskip("onnxruntime")
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this ONNX Runtime has a CUDA provider")
-    with pytest.raises(ModelNotReady, match="'cuda' was asked for") as caught:
-        load_bundle(directory, InferenceSettings(device="cuda"))
+    with pytest.raises(ModelNotReady, match=f"'{device}' was asked for.*earsight.{extra}") as caught:
+        load_bundle(directory, InferenceSettings(device=device))
     assert caught.value.setting == "EARSIGHT_INFERENCE__DEVICE"
 
 

@@ -1,7 +1,10 @@
 import os
+import sys
 import threading
+import types
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from app.errors import InternalError
@@ -9,6 +12,7 @@ from app.inference import sessions
 from app.inference.sessions import (
     CPU,
     CUDA,
+    TENSORRT,
     GraphRunner,
     Placement,
     ProviderMissing,
@@ -150,15 +154,61 @@ def test_the_runtime_reports_to_nobody_unless_it_is_told_to(monkeypatch, set_to,
     assert os.environ["ORT_DISABLE_TELEMETRY"] == left
 
 
-def test_auto_tries_the_gpu_first_and_keeps_the_cpu_as_a_way_out(monkeypatch):
-    class Runtime:
-        @staticmethod
-        def get_available_providers():
-            return [CUDA, CPU]
+class GpuRuntime:
+    """Stands for ONNX Runtime with a GPU that does not answer, and keeps what it was asked for."""
 
-    monkeypatch.setattr(sessions, "_onnxruntime", lambda: Runtime)
-    assert [placement.provider for placement in placements(InferenceSettings())] == [CUDA, CPU]
-    assert [placement.provider for placement in placements(InferenceSettings(device="cuda"))] == [CUDA]
+    ExecutionMode, SessionOptions = onnxruntime.ExecutionMode, onnxruntime.SessionOptions
+
+    def __init__(self):
+        self.asked = []
+
+    def get_available_providers(self):
+        return [TENSORRT, CUDA, CPU]
+
+    def preload_dlls(self):
+        pass
+
+    def InferenceSession(self, *_, providers, **__):
+        self.asked = providers
+        raise RuntimeError("no device")
+
+
+@pytest.fixture
+def gpu_runtime(monkeypatch):
+    runtime = GpuRuntime()
+    monkeypatch.setattr(sessions, "_onnxruntime", lambda: runtime)
+    return runtime
+
+
+@pytest.mark.parametrize(
+    ("device", "providers"),
+    [("auto", [CUDA, CPU]), ("cpu", [CPU]), ("cuda", [CUDA]), ("tensorrt", [TENSORRT])],
+)
+def test_auto_tries_the_gpu_first_and_keeps_the_cpu_as_a_way_out(gpu_runtime, device, providers):
+    found = placements(InferenceSettings(device=device))
+    assert [placement.provider for placement in found] == providers
+
+
+@pytest.mark.parametrize(("precision", "half"), [("fp16", "True"), ("fp32", "False")])
+def test_tensorrt_is_as_exact_as_the_graph_says_and_keeps_its_engines(
+    entry, tmp_path, monkeypatch, gpu_runtime, precision, half
+):
+    monkeypatch.setitem(sys.modules, "tensorrt", types.ModuleType("tensorrt"))
+    settings = InferenceSettings(device="tensorrt", engines_dir=tmp_path / "engines")
+    entry = entry.model_copy(update={"precision": precision})
+    with pytest.raises(ProviderMissing, match="no device"):
+        GraphRunner(b"", entry, placement=placements(settings)[0])
+    (first, options), (second, _), last = gpu_runtime.asked
+    assert [first, second, last] == [TENSORRT, CUDA, CPU]
+    assert options["trt_fp16_enable"] == half
+    assert options["trt_engine_cache_path"] == str(tmp_path / "engines")
+    assert (tmp_path / "engines").is_dir()
+
+
+def test_tensorrt_without_its_libraries_says_what_to_install(entry, monkeypatch, gpu_runtime):
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    with pytest.raises(ProviderMissing, match=r"earsight\[tensorrt\]"):
+        GraphRunner(b"", entry, placement=placements(InferenceSettings(device="tensorrt"))[0])
 
 
 def test_a_provider_that_is_not_there_is_told_from_a_bad_model(entry):
