@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs a package of Debian; fails where that is not possible.
+# Installs packages of Debian; fails where that is not possible.
 set -euo pipefail
 [ "$(id -u)" = 0 ] && grep -qx 'ID=debian' /etc/os-release 2>/dev/null || exit 1
-echo "Installing $1 from Debian's packages"
+echo "Installing $* from Debian's packages"
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
-apt-get install -y -qq --no-install-recommends "$1" >/dev/null
+apt-get install -y -qq --no-install-recommends "$@" >/dev/null

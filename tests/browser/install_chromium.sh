@@ -5,4 +5,4 @@ python=$1
 for name in chromium chromium-browser google-chrome; do
   if command -v "$name" >/dev/null; then exit 0; fi
 done
-"$(dirname "$0")/../install_debian_package.sh" chromium || "$python" -m playwright install chromium
+"$(dirname "$0")/../install_debian_packages.sh" chromium || "$python" -m playwright install chromium
