@@ -124,6 +124,7 @@ def _clean_environment() -> dict[str, str]:
 def tiny_environment(tiny_bundles: Path) -> dict[str, str]:
     return {
         "EARSIGHT_SERVER__PORT": "0",
+        "EARSIGHT_AUTH__REQUESTS_PER_MINUTE": "0",  # tests ask again and again, all from one address
         "EARSIGHT_INFERENCE__BUNDLE": "tiny",
         "EARSIGHT_INFERENCE__BUNDLE_DIRS": json.dumps([str(tiny_bundles)]),
         "EARSIGHT_INFERENCE__DEVICE": "cpu",

@@ -40,11 +40,7 @@ class Site:
         self.lives: list[ServerProcess] = []
         self.decoders: list[psutil.Process] = []
         self._artifacts = directory
-        self._environment = {
-            **environment,
-            "EARSIGHT_JOBS__LEASE_S": "1",
-            "EARSIGHT_AUTH__REQUESTS_PER_MINUTE": "0",
-        }
+        self._environment = {**environment, "EARSIGHT_JOBS__LEASE_S": "1"}
 
     def start(self, faults: Faults | None = None, **settings: object) -> ServerProcess:
         """Start a server; `JOBS__WORKERS=0` sets EARSIGHT_JOBS__WORKERS."""

@@ -63,7 +63,6 @@ def start(tmp_path: Path, tiny_environment: dict[str, str]) -> Iterator[Callable
         "DECODE__CPU_S": 10,
         "DECODE__STALL_S": 5,
         "JOBS__MAX_ATTEMPTS": 1,
-        "AUTH__REQUESTS_PER_MINUTE": 0,
         "TELEMETRY__LOG_LEVEL": "info",
     }
     started = []
