@@ -191,7 +191,7 @@ def find_bundle(name: str, settings: InferenceSettings) -> Path:
 
 
 def load_bundle(directory: Path, settings: InferenceSettings, *, beside: Sequence[Bundle] = ()) -> Bundle:
-    """Check a bundle, build its sessions on the device of the settings, and run every batch size once.
+    """Check a bundle, build its sessions on the device of the settings, and warm them up.
 
     Args:
         directory: of the bundle. Graphs that it shares are looked for beside it, then as `find_bundle` does.

@@ -1,4 +1,4 @@
-"""The first runs of a bundle: every batch size once, with outputs held against the manifest."""
+"""The first runs of a bundle, with outputs held against the manifest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _SUM_TOLERANCE = 0.01  # of weights that were computed in half precision
 
 
 def warm_up(bundle: Bundle, settings: InferenceSettings) -> None:
-    """Run every batch size that will occur, and hold the outputs against the manifest. Raises BundleError."""
+    """Run each graph, on a GPU with every batch size that will occur, and hold the outputs against the
+    manifest. Raises BundleError."""
     manifest = bundle.manifest
     size, grid, n_events = manifest.input_size, manifest.grid, len(manifest.events.labels)
     if len(manifest.events.thresholds) != n_events:
@@ -85,8 +86,8 @@ def _warm_up_explain(bundle: Bundle, tokens: Floats, class_map: Floats, embeddin
 
 
 def _batch_sizes(bundle: Bundle, settings: InferenceSettings) -> tuple[int, ...]:
-    buckets = bundle.runners["visual"].buckets
-    return buckets or tuple(sorted({1, settings.batch_frames}))
+    """All those that a GPU plans for; a processor plans for none, so two frames show what a batch does."""
+    return bundle.runners["visual"].buckets or (min(2, settings.batch_frames),)
 
 
 def _expect(name: str, values: npt.NDArray[Any], shape: tuple[int, ...]) -> None:

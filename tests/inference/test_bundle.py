@@ -164,7 +164,7 @@ def test_a_localize_graph_that_reads_something_else_is_refused(directory):
 
 def test_outputs_that_do_not_fit_the_grid_are_found_by_the_warm_up(directory):
     _edit_manifest(directory, lambda manifest: manifest.update(grid=[5, 5]))
-    with pytest.raises(BundleError, match=r"tokens has the shape \(1, 4, 4, 3\), expected \(1, 5, 5, 3\)"):
+    with pytest.raises(BundleError, match=r"tokens has the shape \(2, 4, 4, 3\), expected \(2, 5, 5, 3\)"):
         load_bundle(directory, ON_CPU)
 
 

@@ -114,7 +114,7 @@ def test_values_beyond_one_are_found_by_the_warm_up(directory, output):
 
 def test_boxes_without_a_score_of_their_own_are_found_by_the_warm_up(directory):
     _add_after(directory, "scores", "ReduceMean", constants={}, shape=("N", 1), axes=[1])
-    with pytest.raises(BundleError, match=r"boxes has the shape \(1, 16, 4\), expected \(1, 1, 4\)"):
+    with pytest.raises(BundleError, match=r"boxes has the shape \(2, 16, 4\), expected \(2, 1, 4\)"):
         load_bundle(directory, ON_CPU)
 
 
