@@ -35,7 +35,7 @@ class ClosingResponse(StreamingResponse):
     """Closes a file at its end, whatever that is."""
 
     def __init__(self, content: AsyncIterator[bytes], *, file: BinaryIO, **arguments: object) -> None:
-        super().__init__(content, **arguments)  # type: ignore[arg-type]
+        super().__init__(content, **arguments)  # type: ignore[arg-type]  # its own arguments
         self._file = file
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

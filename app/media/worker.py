@@ -86,7 +86,7 @@ def standing_walls() -> tuple[str, ...]:
     """
     command = [*_PYTHON, "app.media.sandbox"]
     try:
-        ran = subprocess.run(  # noqa: S603 - as below
+        ran = subprocess.run(  # noqa: S603 - our own command
             command, capture_output=True, env=_ENVIRONMENT, cwd="/", timeout=_TRIAL_S, check=True
         )
         return tuple(json.loads(ran.stdout))

@@ -102,6 +102,6 @@ class OtelTracing:
 class _Discretion(sdk.SpanProcessor):
     """Keeps the query out of the spans of requests: the URL of a webhook may hold a secret."""
 
-    def on_start(self, span: sdk.Span, parent_context: Context | None = None) -> None:  # noqa: ARG002
+    def on_start(self, span: sdk.Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - as its base
         if span.attributes is not None and "url.query" in span.attributes:
             span.set_attribute("url.query", "REDACTED")

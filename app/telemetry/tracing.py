@@ -59,10 +59,10 @@ class NoTracing:
         # Else FASTAPI_OTEL_AUTO_CONFIGURE or a provider of somebody else's would switch FastAPI's on.
         return {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
-    def span(self, name: str, **attributes: Value) -> AbstractContextManager[Span]:  # noqa: ARG002
+    def span(self, name: str, **attributes: Value) -> AbstractContextManager[Span]:  # noqa: ARG002 - as Tracing
         return self._nothing
 
-    def job(self, traceparent: str | None, **attributes: Value) -> AbstractContextManager[Span]:  # noqa: ARG002
+    def job(self, traceparent: str | None, **attributes: Value) -> AbstractContextManager[Span]:  # noqa: ARG002 - as Tracing
         return self._nothing
 
     def traceparent(self) -> str | None:

@@ -139,6 +139,7 @@ def test_an_upload_that_is_announced_and_will_not_fit_is_refused_and_costs_nothi
     refusal(rates.uploading(LAB, 401).__enter__)
     with rates.uploading(LAB, 400):
         rates.count_upload(LAB, 400)
+    assert refusal(rates.count_upload, LAB, 1).limit == 1000
 
 
 # 600 bytes at the beginning; 401 more fit when those count for less than 600, thus right after the hour, and

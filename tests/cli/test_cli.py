@@ -11,6 +11,7 @@ import pytest
 from app import cli, progress_bars
 from app.errors import LimitExceeded, MediaCorrupt
 from app.inference.manifest import read_manifest
+from tests.command_line import run_main
 
 
 @pytest.fixture
@@ -22,14 +23,7 @@ def earsight(tiny_bundles, monkeypatch, capsys):
     monkeypatch.setattr(cli, "_log_to_stderr", lambda: None)
 
     def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["earsight", *map(str, arguments)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
+        return run_main(cli.main, "earsight", *arguments, monkeypatch=monkeypatch, capsys=capsys)
 
     return run
 

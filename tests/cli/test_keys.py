@@ -6,6 +6,7 @@ import pytest
 from app import cli
 from app.auth.key_file import create_key, read_keys
 from app.auth.keys import KeyRing
+from tests.command_line import run_main
 
 
 @pytest.fixture
@@ -19,14 +20,7 @@ def keys(path, monkeypatch, capsys):
     monkeypatch.setenv("EARSIGHT_AUTH__KEYS_FILE", str(path))
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["earsight", "keys", *arguments])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
+        return run_main(cli.main, "earsight", "keys", *arguments, monkeypatch=monkeypatch, capsys=capsys)
 
     return run
 

@@ -5,6 +5,7 @@ import pytest
 
 from app.inference.bundle import SHIPPED_BUNDLES
 from app.inference.manifest import read_manifest
+from tests.command_line import run_main
 from training import cli
 from training.encoders.weights import CACHE_VARIABLE
 from training.manifest import build_manifest
@@ -17,14 +18,7 @@ def earsight_train(monkeypatch, capsys):
     """Runs the command line in this process; returns (exit code, standard output, standard error)."""
 
     def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["earsight-train", *map(str, arguments)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
+        return run_main(cli.main, "earsight-train", *arguments, monkeypatch=monkeypatch, capsys=capsys)
 
     return run
 
