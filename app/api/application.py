@@ -14,13 +14,12 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from app.api import problems
 from app.api.middleware import RequestMiddleware
-from app.api.openapi import add_problem_schema
+from app.api.openapi import DescribedAPI
 from app.api.routes import analyses, events, jobs, models, operations, page, results
 from app.api.service import Service, build_service, service_of
 from app.api.upload import MULTIPART_OVERHEAD_BYTES
 from app.media import spool
 from app.settings import Settings
-from app.webhooks.delivery import Deliverer
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +32,7 @@ DESCRIPTION = (
 def create_app(settings: Settings) -> FastAPI:
     """The service as an ASGI application. Its bundle is loaded and warmed when the lifespan begins."""
     service = build_service(settings)
-    app = FastAPI(
+    app = DescribedAPI(
         title="Earsight",
         summary="Sound localisation in video.",
         description=DESCRIPTION,
@@ -51,7 +50,6 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.page.enabled:
         app.include_router(page.router)
         app.mount("/page", page.files)  # after the router, some of whose pages lie there
-    add_problem_schema(app)
     # The last one added is the outermost: it turns the plain answers of the limit into problems.
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=max_upload_bytes + MULTIPART_OVERHEAD_BYTES)
     app.add_middleware(RequestMiddleware, metrics=service.metrics, max_upload_bytes=max_upload_bytes)
@@ -90,6 +88,8 @@ async def _webhooks(service: Service) -> AsyncIterator[None]:
     if not service.settings.webhooks.secrets:
         yield
         return
+    from app.webhooks.delivery import Deliverer  # here, since most servers need no HTTP client
+
     stop = asyncio.Event()
     outcomes = service.metrics.webhook_deliveries
     deliverer = Deliverer(

@@ -189,12 +189,17 @@ KEY_RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-def add_problem_schema(app: FastAPI) -> None:
-    """Describe problems among the components: FastAPI itself would promise them as `application/json`."""
-    _, definitions = models_json_schema(
-        [(Problem, "serialization")], ref_template="#/components/schemas/{model}"
-    )
-    app.openapi()["components"]["schemas"].update(definitions["$defs"])
+class DescribedAPI(FastAPI):
+    """Describes problems among the components: FastAPI itself would promise them as `application/json`."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The description of the API. Made when it is first asked for, since it takes a third of a second."""
+        if self.openapi_schema is None:
+            _, problem = models_json_schema(
+                [(Problem, "serialization")], ref_template="#/components/schemas/{model}"
+            )
+            super().openapi()["components"]["schemas"].update(problem["$defs"])
+        return super().openapi()
 
 
 def result_content() -> dict[str, Any]:

@@ -31,7 +31,7 @@ from app.jobs.work import LocalWorker, Worker
 from app.settings import Settings
 from app.telemetry.metrics import Metrics
 from app.telemetry.tracing import Tracing, open_tracing
-from app.webhooks.delivery import job_message
+from app.webhooks.message import job_message
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from app.jobs.record import JobRequest
 from app.pipeline.options import AnalyzeOptions, check_target, check_tasks, sampling_fps
 from app.results.formats import FORMATS
 from app.settings import Settings
-from app.webhooks import address
 
 
 def checked_request(request: JobRequest, *, settings: Settings, registry: BundleRegistry) -> JobRequest:
@@ -45,4 +44,6 @@ def _check_webhook(url: str, settings: Settings) -> None:
             "this server calls no webhooks, since it has no secret to sign them with",
             setting="EARSIGHT_WEBHOOKS__SECRETS",
         )
+    from app.webhooks import address  # here, since most servers need no HTTP client
+
     address.check_target(url, settings.webhooks)

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from app.errors import StoreUnavailable
-from app.jobs.schema import jobs
+from app.jobs.schema import REVISION, jobs, revisions
 
 _RETRY_AFTER_S = 5.0
 _POOL_SIZE = 8
@@ -125,7 +125,9 @@ class Database:
             time.sleep(0.02)
 
     def _migrate(self) -> None:
-        # Only whoever opens a store needs Alembic.
+        if self._is_current():
+            return
+        # Only whoever finds other tables needs Alembic, which takes a while to load.
         from alembic import command
         from alembic.config import Config
         from alembic.util import CommandError
@@ -139,6 +141,12 @@ class Database:
                 command.upgrade(config, "head")
             except CommandError as error:
                 raise _unavailable(f"its tables are not of this version ({error})") from error
+
+    def _is_current(self) -> bool:
+        with self.read() as transaction:
+            if not sa.inspect(transaction.connection).has_table(revisions.name):
+                return False
+            return transaction.connection.scalars(sa.select(revisions.c.version_num)).all() == [REVISION]
 
 
 def _make_engine(url: str, busy_timeout_s: float) -> sa.Engine:

@@ -29,7 +29,11 @@ class UtcTime(sa.TypeDecorator[datetime]):
 
 _JSON = sa.JSON(none_as_null=True)
 
+REVISION = "0001"  # the newest one of `app/jobs/migrations`
+
 metadata = sa.MetaData()
+
+revisions = sa.table("alembic_version", sa.column("version_num", sa.Text))  # Alembic makes and keeps it
 
 jobs = sa.Table(
     "jobs",

@@ -16,13 +16,14 @@ from app.results.json_writer import write_json
 from app.results.model import Result
 from app.results.ndjson import write_ndjson
 from app.results.npz import write_npz
-from app.results.overlay import OverlayProgress, write_overlay
 from app.results.replacing import replacing
 from app.results.vtt import write_vtt
 from app.settings import Settings
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+
+    from app.results.overlay import OverlayProgress
 
 DocumentWriter = Callable[[Result, BinaryIO], None]
 
@@ -100,6 +101,8 @@ def write_result(
         with replacing(path) as part, io.BufferedWriter(_StoppableFile(part, cancel)) as stream:
             format.document(result, stream)
         return
+    from app.results.overlay import write_overlay  # here, since it loads what draws and encodes pictures
+
     write_overlay(
         result,
         path,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import random
 import ssl
@@ -19,7 +18,6 @@ import httpx
 from anyio import to_thread
 
 from app.errors import EarsightError, InvalidRequest
-from app.jobs.record import Job
 from app.settings import WebhookSettings
 from app.webhooks.address import check_target, host_of, resolve_public
 from app.webhooks.signing import signed_headers, signers
@@ -187,17 +185,6 @@ class Deliverer:
                 except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                     unreachable = error
         raise unreachable
-
-
-def job_message(job: Job) -> str:
-    """The message about a job that has ended, as JSON. It tells no more than who may ask for the rest."""
-    time = job.finished_at or datetime.now(UTC)
-    message = {
-        "type": f"job.{job.status}",
-        "timestamp": time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        "data": {"id": job.id, "status": job.status},
-    }
-    return json.dumps(message, separators=(",", ":"))
 
 
 async def _quietly(call: Callable[[], Answer]) -> Answer | None:

@@ -8,10 +8,12 @@ from contextlib import closing, contextmanager
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from app.errors import StoreUnavailable
-from app.jobs import schema
+from app.jobs import database, schema
 from app.jobs.store import Bounds, Claiming, Outcome, open_store
 
 WIDE = Bounds(max_queued=100, max_queued_per_key=100)
@@ -33,6 +35,12 @@ def test_migrations_make_the_tables_that_the_program_knows(store):
     with store._database.read() as transaction:
         context = MigrationContext.configure(transaction.connection, opts={"compare_type": True})
         assert compare_metadata(context, schema.metadata) == []
+
+
+def test_the_newest_revision_is_that_of_the_program():
+    config = Config()
+    config.set_main_option("script_location", str(database._MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_heads() == [schema.REVISION]
 
 
 def test_a_store_is_opened_again_with_what_it_had(url, store, make_job):

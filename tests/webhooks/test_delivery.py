@@ -15,7 +15,8 @@ from standardwebhooks import Webhook
 
 from app.errors import InvalidRequest, StoreUnavailable
 from app.jobs.record import Job, JobInput, JobRequest
-from app.webhooks.delivery import Deliverer, job_message
+from app.webhooks.delivery import Deliverer
+from app.webhooks.message import job_message
 from tests.webhooks.made_messages import (
     BODY,
     HOST,
