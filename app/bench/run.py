@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from rich.console import Console
 
+from app.bench.batches import batch_figures
 from app.bench.clips import Clips
 from app.bench.concurrency import concurrency_figures
 from app.bench.figures import Figure, machine, tell_figures
@@ -30,7 +31,7 @@ LENGTHS_S = (REQUEST_S, MINUTE_S, 600.0)
 FULL_LENGTHS_S = (*LENGTHS_S, 3600.0)
 
 # Those that start fresh processes come first: they should not share cores and memory with a loaded bundle.
-Part = Literal["server", "lengths", "clients", "graphs", "overhead", "stages", "tasks"]
+Part = Literal["server", "lengths", "clients", "graphs", "batches", "overhead", "stages", "tasks"]
 PARTS: tuple[Part, ...] = get_args(Part)
 
 
@@ -90,6 +91,7 @@ class _Bench:
             "lengths": lambda: length_figures(clips, self._lengths_s, settings),
             "clients": lambda: concurrency_figures(clips, settings, self._scratch),
             "graphs": self._graphs,
+            "batches": lambda: batch_figures(self._settings.inference),
             "overhead": lambda: self._analyze(overhead_figures, MINUTE_S),
             "stages": lambda: self._analyze(stage_figures, REQUEST_S),
             "tasks": lambda: self._analyze(added_figures, REQUEST_S),

@@ -78,7 +78,7 @@ def placements(settings: InferenceSettings) -> tuple[Placement, ...]:
     Raises ModelNotReady if there is no ONNX Runtime, or if the device is a GPU and it has no provider for it.
     """
     threads = settings.threads or usable_cores()
-    cpu = Placement(CPU, threads, streams=min(threads, _MOST_STREAMS))
+    cpu = Placement(CPU, threads, streams=min(threads, settings.streams or _MOST_STREAMS))
     cuda = Placement(CUDA, threads, buckets=GPU_BUCKETS)
     engines = settings.engines_dir or user_cache_path("earsight") / "tensorrt"
     tensorrt = Placement(TENSORRT, threads, buckets=GPU_BUCKETS, engines=engines)

@@ -136,10 +136,12 @@ def test_the_thread_count_is_explicit(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("threads", "streams", "in_an_operator"), [(1, 1, 1), (2, 2, 1), (4, 4, 1), (16, 4, 13)]
+    ("threads", "wanted", "streams", "in_an_operator"),
+    [(1, 0, 1, 1), (2, 0, 2, 1), (4, 0, 4, 1), (16, 0, 4, 13), (16, 8, 8, 9), (4, 8, 4, 1), (2, 1, 1, 2)],
 )
-def test_no_more_threads_compute_than_are_allowed(entry, threads, streams, in_an_operator):
-    placement = placements(InferenceSettings(device="cpu", threads=threads))[0]
+def test_no_more_threads_compute_than_are_allowed(entry, threads, wanted, streams, in_an_operator):
+    settings = InferenceSettings(device="cpu", threads=threads, streams=wanted)
+    placement = placements(settings)[0]
     assert placement.streams == streams
     runner = GraphRunner(tiny.audio_graph().SerializeToString(), entry, placement=placement)
     assert runner.session.get_session_options().intra_op_num_threads == in_an_operator
