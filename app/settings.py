@@ -85,8 +85,7 @@ class InferenceSettings(_Group):
         0,
         ge=0,
         le=64,
-        description="Frames of a batch encoded at the same time on the CPU; 0: as many as threads, up to 4."
-        " 1 is faster for pictures that come alone.",
+        description="Frames of a batch encoded at the same time on the CPU; 0: as many as threads, up to 4.",
     )
     chunk_frames: int = Field(16, ge=1, le=256, description="Frames held in memory at a time.")
     fps: float = Field(0.0, ge=0, le=60, description="Frames analysed per second; 0 takes the bundle's.")

@@ -8,7 +8,8 @@ import os
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -62,6 +63,8 @@ class Placement:
         threads: that compute at the same time, on the CPU.
         buckets: rising batch sizes that are padded to; empty where any batch runs as it is.
         streams: pieces of a batch that run at the same time; not more than `threads`.
+        alone: where pieces share the threads, a row that comes alone has a session of its own with all of
+            them. That takes the memory of the weights once more.
         engines: directory where TensorRT keeps what it has built, which takes minutes.
     """
 
@@ -69,6 +72,7 @@ class Placement:
     threads: int
     buckets: tuple[int, ...] = ()
     streams: int = 1
+    alone: bool = False
     engines: Path = Path()
 
 
@@ -127,6 +131,7 @@ class GraphRunner:
         entry: what the manifest says of the graph.
         buckets: as in `Placement`.
         session: the `onnxruntime.InferenceSession`.
+        alone: that of what is neither cut nor padded; the same, unless the placement asks for another.
     """
 
     def __init__(self, model: bytes, entry: GraphFile, *, placement: Placement) -> None:
@@ -141,7 +146,9 @@ class GraphRunner:
         self._streams = placement.streams
         self._pool = ThreadPoolExecutor(placement.streams, f"run-{entry.role}") if self._streams > 1 else None
         self._lock = threading.Lock()
-        self.session = _session(model, entry, placement)
+        self.session = self.alone = _session(model, entry, placement)
+        if self._streams > 1 and placement.alone:
+            self.alone = _session(model, entry, replace(placement, streams=1))
         _check_interface("input", entry.path, declared=entry.inputs, found=self.session.get_inputs())
         _check_interface("output", entry.path, declared=entry.outputs, found=self.session.get_outputs())
         self._outputs = [spec.name for spec in entry.outputs]
@@ -165,7 +172,7 @@ class GraphRunner:
             if self.buckets:
                 size = self.buckets[-1]
                 return self._joined([self._run_padded(piece) for piece in _pieces(feeds, size=size)])
-            return self._run_once(feeds)
+            return self._run_once(feeds, alone=True)
 
     def _joined(self, pieces: list[dict[str, npt.NDArray[Any]]]) -> dict[str, npt.NDArray[Any]]:
         if len(pieces) == 1:
@@ -179,9 +186,12 @@ class GraphRunner:
             feeds = {name: _pad(values, padding) for name, values in feeds.items()}
         return {name: values[:count] for name, values in self._run_once(feeds).items()}
 
-    def _run_once(self, feeds: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    def _run_once(
+        self, feeds: Mapping[str, npt.NDArray[Any]], *, alone: bool = False
+    ) -> dict[str, npt.NDArray[Any]]:
+        session = self.alone if alone else self.session
         try:
-            outputs = self.session.run(self._outputs, dict(feeds))
+            outputs = session.run(self._outputs, dict(feeds))
         except Exception as error:  # the classes of ONNX Runtime have no public base
             raise InternalError(f"{self.entry.path} failed: {error}") from error
         return dict(zip(self._outputs, outputs, strict=True))
@@ -211,6 +221,13 @@ def _onnxruntime() -> Any:
     return onnxruntime
 
 
+@cache
+def _share_arena(ort: Any) -> None:
+    """Have all sessions of this process on the CPU take memory from one arena: one runs at a time."""
+    memory = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    ort.create_and_register_allocator(memory, None)
+
+
 def _session(model: bytes, entry: GraphFile, placement: Placement) -> Any:
     ort = _onnxruntime()
     options = ort.SessionOptions()
@@ -221,6 +238,9 @@ def _session(model: bytes, entry: GraphFile, placement: Placement) -> Any:
     options.log_severity_level = 3
     # Threads that spin while they wait take the cores from the decoder and from the other graphs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if placement.provider == CPU:
+        _share_arena(ort)
+        options.add_session_config_entry("session.use_env_allocators", "1")
     try:
         # The runtime's own fallback would take the CPU without an error.
         session = ort.InferenceSession(

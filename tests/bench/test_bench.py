@@ -111,6 +111,7 @@ def test_the_overhead_is_taken_on_the_very_inputs_of_the_pipeline(
     for role, runner in tiny_bundle.runners.items():
         session = Counting(role, runner.session, runs)
         monkeypatch.setattr(runner, "session", session)
+        monkeypatch.setattr(runner, "alone", session)
     speed, bare, over, over_cpu = overhead_figures(
         tiny_bundle, tiny_settings, piece, content="blocks", turns=2
     )

@@ -2,6 +2,7 @@ import os
 import sys
 import threading
 import types
+from dataclasses import replace
 
 import numpy as np
 import onnxruntime
@@ -98,12 +99,28 @@ def test_a_batch_is_cut_into_two_pieces_for_each_stream(entry, count, pieces, mo
     runner = _runner(entry, streams=2)
     together = Together(runner.session)
     monkeypatch.setattr(runner, "session", together)
+    monkeypatch.setattr(runner, "alone", together)
     found = runner.run({"windows": _windows(count)})
     assert sorted(together.sizes) == pieces
     assert together.most == min(count, 2)
     expected = _runner(entry).run({"windows": _windows(count)})
     for name in ("scores", "embedding"):
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-5)
+
+
+def test_a_row_that_comes_alone_has_all_threads_where_that_is_asked_for(entry):
+    model, windows = tiny.audio_graph().SerializeToString(), _windows(1)
+    place = Placement(CPU, threads=3, streams=3)
+    shared, own = (
+        GraphRunner(model, entry, placement=replace(place, alone=alone)) for alone in (False, True)
+    )
+    assert shared.alone is shared.session
+    assert own.session.get_session_options().intra_op_num_threads == 1
+    assert own.alone.get_session_options().intra_op_num_threads == 3
+    own.session = None  # so that only the other one can answer
+    np.testing.assert_array_equal(
+        own.run({"windows": windows})["scores"], shared.run({"windows": windows})["scores"]
+    )
 
 
 def test_a_piece_that_fails_fails_the_batch(entry):
@@ -115,6 +132,7 @@ def test_one_batch_runs_at_a_time(entry, monkeypatch):
     runner = _runner(entry)
     together = Together(runner.session)
     monkeypatch.setattr(runner, "session", together)
+    monkeypatch.setattr(runner, "alone", together)
     threads = [threading.Thread(target=runner.run, args=({"windows": _windows(2)},)) for _ in range(4)]
     for thread in threads:
         thread.start()
