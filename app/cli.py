@@ -6,7 +6,6 @@ web framework, the bench) is imported by the command that needs it.
 
 from __future__ import annotations
 
-import gc
 import sys
 import time
 from collections import Counter
@@ -34,6 +33,7 @@ from app.results.formats import FORMATS, Format, write_result
 from app.results.model import Explanation, GroupBy, Result
 from app.results.tracks import tracks_of
 from app.settings import Settings, TelemetrySettings
+from app.start import start
 from app.telemetry.logging import configure_logging
 
 FAILED, MISUSED = 1, 2
@@ -162,14 +162,9 @@ def serve(
     device: DeviceName = None,
 ) -> None:
     """Answer over HTTP until stopped."""
-    gc.disable()  # what is imported stays, and to look for garbage in it takes a tenth of the time
-    from app.main import serve as run_service
-
-    gc.freeze()
-    gc.enable()
     settings = _settings(bundle=bundle, device=device)
     given = {key: value for key, value in {"host": host, "port": port}.items() if value is not None}
-    run_service(settings.model_copy(update={"server": settings.server.model_copy(update=given)}))
+    start(settings.model_copy(update={"server": settings.server.model_copy(update=given)}))
 
 
 @cli.command()

@@ -11,10 +11,8 @@ from fastapi import FastAPI
 
 from app.api.application import create_app
 from app.api.service import Service, service_of
-from app.auth.listening import check_listening
-from app.malloc import give_memory_back
+from app.inference.registry import BundleRegistry
 from app.settings import Settings
-from app.telemetry.logging import configure_logging
 
 logger = logging.getLogger(__name__)
 
@@ -66,20 +64,17 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, registry: BundleRegistry) -> None:
     """Serve until SIGTERM or SIGINT: readiness turns to 503 and new work is refused, work that was
     accepted gets `server.drain_s` to end, jobs that have not ended by then are put back into the queue for
     the next start, then the process exits with status 0.
 
     Raises NotFound, BundleError or ModelNotReady when the default bundle cannot be served, and InvalidRequest
-    when other machines could reach it without keys or when the file of keys is broken.
+    when the file of keys is broken.
     """
-    check_listening(settings)
-    give_memory_back()
-    configure_logging(settings.telemetry)
-    app = create_app(settings)
+    app = create_app(settings, registry)
     service = service_of(app)
-    service.registry.get()  # here, since uvicorn would turn its error into a page of traceback
+    registry.get()  # here, since uvicorn would turn its error into a page of traceback
     _Server(_uvicorn_config(app, settings), service=service).run()
 
 

@@ -18,6 +18,7 @@ from app.api.openapi import DescribedAPI
 from app.api.routes import analyses, events, jobs, models, operations, page, results
 from app.api.service import Service, build_service, service_of
 from app.api.upload import MULTIPART_OVERHEAD_BYTES
+from app.inference.registry import BundleRegistry
 from app.media import spool
 from app.settings import Settings
 
@@ -29,9 +30,10 @@ DESCRIPTION = (
 )
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The service as an ASGI application. Its bundle is loaded and warmed when the lifespan begins."""
-    service = build_service(settings)
+def create_app(settings: Settings, registry: BundleRegistry | None = None) -> FastAPI:
+    """The service as an ASGI application. Its bundle is loaded and warmed when the lifespan begins, unless
+    it is in the registry already."""
+    service = build_service(settings, registry or BundleRegistry(settings))
     app = DescribedAPI(
         title="Earsight",
         summary="Sound localisation in video.",

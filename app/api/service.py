@@ -55,8 +55,8 @@ class Service:
     stopping: threading.Event = field(default_factory=threading.Event)
 
 
-def build_service(settings: Settings) -> Service:
-    """Put the parts together; no bundle is loaded yet, and no job begun.
+def build_service(settings: Settings, registry: BundleRegistry) -> Service:
+    """Put the parts together; no bundle is loaded, and no job begun.
 
     Raises InvalidRequest if the file of keys is broken, the place for jobs cannot be used, or what tracing or
     the cluster needs is missing; StoreUnavailable; and ModelNotReady if the cluster does not answer.
@@ -66,7 +66,6 @@ def build_service(settings: Settings) -> Service:
     places = prepare_places(settings.jobs)
     store, artifacts = open_store(places.database_url), ArtifactStore(places.artifacts_url)
     metrics = Metrics()
-    registry = BundleRegistry(settings)
     gate = AnalysisGate(
         max_running=settings.server.max_concurrent_analyses,
         max_waiting=settings.server.max_waiting_analyses,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 
-from app.errors import BundleError
+from app.errors import BundleError, EarsightError
 from app.inference.bundle import Bundle, bundle_names, find_bundle, load_bundle
 from app.settings import Settings
 
@@ -45,12 +46,20 @@ class BundleRegistry:
                 bundle = self._bundles[name] = self._load(name)
         return bundle
 
+    def load_ahead(self) -> None:
+        """Begin to load the default bundle. `get` waits for that; after a failure it tries again."""
+        threading.Thread(target=self._load_quietly, name="load-bundle").start()
+
     def reload(self, name: str | None = None) -> Bundle:
         """Load the bundle anew from disk and serve it from now on; the old one stays if that raises."""
         name = name or self._settings.bundle
         with self._loading:
             bundle = self._bundles[name] = self._load(name)
         return bundle
+
+    def _load_quietly(self) -> None:
+        with suppress(EarsightError):
+            self.get()
 
     def _load(self, name: str) -> Bundle:
         beside = [bundle for other, bundle in self._bundles.items() if other != name]

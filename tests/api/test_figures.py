@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from app.api.figures import figures_of
 from app.api.service import build_service
 from app.errors import StoreUnavailable
+from app.inference.registry import BundleRegistry
 from app.media import spool
 from app.metrics_page import metrics_page
 from app.settings import WebhookSettings
@@ -113,7 +114,7 @@ def test_jobs_that_wait_and_run_are_seen_and_a_canceled_one_is_counted_once(
 
 @pytest.fixture
 def service(settings):
-    service = build_service(settings)
+    service = build_service(settings, BundleRegistry(settings))
     yield service
     service.gate.close()
     service.store.close()

@@ -6,6 +6,7 @@ import pytest
 from app.api.readiness import CANARY_MAX_AGE_S, run_canary
 from app.api.service import build_service
 from app.errors import StoreUnavailable
+from app.inference.registry import BundleRegistry
 from app.settings import TelemetrySettings
 
 
@@ -52,7 +53,7 @@ def test_metrics_can_be_switched_off(ask, settings):
 @pytest.fixture
 def readiness(settings, scratch):
     scratch.mkdir()
-    service = build_service(settings)
+    service = build_service(settings, BundleRegistry(settings))
     yield service.readiness
     service.gate.close()
     service.store.close()

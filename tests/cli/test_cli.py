@@ -289,10 +289,8 @@ def test_the_version_is_told(earsight):
 
 
 def test_serve_passes_its_options_on(earsight, monkeypatch):
-    import app.main
-
     served = []
-    monkeypatch.setattr(app.main, "serve", served.append)
+    monkeypatch.setattr("app.cli.start", served.append)
     assert earsight("serve", "--host", "0.0.0.0", "--port", "0", "--device", "cpu")[0] == 0
     (settings,) = served
     assert (settings.server.host, settings.server.port, settings.inference.device) == ("0.0.0.0", 0, "cpu")

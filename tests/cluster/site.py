@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 
 from app.api.service import Service, build_service
+from app.inference.registry import BundleRegistry
 from app.jobs.intake import Files
 from app.jobs.record import Job, JobInput, JobRequest, new_job_id
 from app.jobs.store import utc_now
@@ -31,7 +32,7 @@ class Site:
     @classmethod
     def start(cls, settings: Settings, *, places: int) -> Site:
         """Start one, and wait until it has as many places for jobs."""
-        site = cls(build_service(settings))
+        site = cls(build_service(settings, BundleRegistry(settings)))
         backend = site.service.backend
         backend.start()
         until(lambda: backend.capacity().workers >= places, "workers are missing")

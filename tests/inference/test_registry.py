@@ -44,6 +44,37 @@ def test_a_bundle_is_loaded_once_however_many_ask(settings, monkeypatch):
     assert len(loads) == 1
 
 
+def test_who_asks_for_what_is_loaded_ahead_waits_for_it(settings, monkeypatch):
+    loads, may_end = [], threading.Event()
+    real = registry_module.load_bundle
+
+    def load(directory, *arguments, **named):
+        loads.append(directory)
+        may_end.wait(10)
+        return real(directory, *arguments, **named)
+
+    monkeypatch.setattr(registry_module, "load_bundle", load)
+    registry = BundleRegistry(settings)
+    registry.load_ahead()
+    while not loads:
+        threading.Event().wait(0.01)
+    threading.Timer(0.05, may_end.set).start()
+    assert registry.get().info.name == "tiny"
+    assert len(loads) == 1
+
+
+def test_what_cannot_be_loaded_ahead_is_told_to_who_asks_for_it(settings, tmp_path, capfd):
+    (tmp_path / "tiny" / "manifest.json").write_text("{}")
+    registry = BundleRegistry(settings)
+    registry.load_ahead()
+    for thread in threading.enumerate():
+        if thread.name == "load-bundle":
+            thread.join(10)
+    assert capfd.readouterr().err == ""
+    with pytest.raises(BundleError):
+        registry.get()
+
+
 def test_a_reload_serves_the_new_version(settings, tmp_path):
     registry = BundleRegistry(settings)
     old = registry.get()

@@ -94,9 +94,12 @@ def test_a_thread_that_writes_for_too_long_holds_up_others_no_longer_than_that(p
 
 def test_a_store_is_not_opened_while_another_process_makes_its_tables(url, store):
     with store._database.write() as transaction:
+        transaction.connection.execute(sa.delete(schema.revisions))
+    with store._database.write() as transaction:
         transaction.take_turns("migrate")
         with pytest.raises(StoreUnavailable, match="lock"):
             open_store(url, busy_timeout_s=0.1)
+        transaction.connection.execute(sa.insert(schema.revisions).values(version_num=schema.REVISION))
     with opened(url) as again:
         again.ping()
 
