@@ -16,7 +16,7 @@ from app.settings import InferenceSettings
 Setting = tuple[int, int]  # frames in a run, and how many of them at the same time
 
 _POWERS = (1, 2, 4, 8, 16, 32, 64)
-_TURNS = 3
+_TURNS = 6
 
 
 def batch_figures(settings: InferenceSettings) -> list[Figure]:
@@ -28,7 +28,8 @@ def batch_figures(settings: InferenceSettings) -> list[Figure]:
     tried = [(size, streams) for streams in bundles for size in sizes if size >= streams]
     taken_ms: dict[Setting, list[float]] = {setting: [] for setting in {in_use: None, **dict.fromkeys(tried)}}
     for turn in range(_TURNS + 1):
-        for (size, streams), found in taken_ms.items():
+        # There and back, so that no setting always follows the same one.
+        for (size, streams), found in list(taken_ms.items())[:: -1 if turn % 2 else 1]:
             ms = _encode(bundles[streams], size, runs=math.ceil(sizes[-1] / size))
             if turn:  # the first one warms up
                 found.append(ms)
