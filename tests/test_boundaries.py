@@ -52,6 +52,17 @@ def test_the_decode_child_imports_the_standard_library_numpy_and_av_only():
     assert rooms == {"app.media", "app.errors"}
 
 
+def test_a_service_that_starts_again_loads_nothing_that_it_does_not_need_yet(tmp_path):
+    start = (
+        "from pathlib import Path; from app.api.application import create_app;"
+        "from app.settings import JobSettings, Settings;"
+        f"create_app(Settings(jobs=JobSettings(directory=Path({str(tmp_path)!r}))))"
+    )
+    not_yet = {"alembic", "httpx", "PIL", "onnxruntime"}
+    assert _roots(_loaded_after(start)) & not_yet == {"alembic"}  # which makes the tables
+    assert not _roots(_loaded_after(start)) & not_yet
+
+
 @pytest.mark.parametrize("room", ["app/pipeline", "app/inference", "app/media", "app/results"])
 def test_only_the_outer_rooms_know_http(room):
     loaded = _loaded_after(_import_all(_modules(room)))
