@@ -2,10 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from app import main
 from app.auth.listening import check_listening
 from app.errors import InvalidRequest
+from app.inference.registry import BundleRegistry
 from app.settings import AuthSettings, ServerSettings, Settings
+from app.start import start
 
 OPEN = ["0.0.0.0", "::", "", "192.0.2.1", "earsight.example", "127.0.0.1.example"]
 
@@ -34,6 +35,6 @@ def test_this_machine_alone_needs_no_keys(host):
 
 
 def test_serving_begins_with_the_check(monkeypatch):
-    monkeypatch.setattr(main, "create_app", lambda _: pytest.fail("went on"))
+    monkeypatch.setattr(BundleRegistry, "load_ahead", lambda _: pytest.fail("went on"))
     with pytest.raises(InvalidRequest, match="will not listen on '0\\.0\\.0\\.0'"):
-        main.serve(settings("0.0.0.0"))
+        start(settings("0.0.0.0"))
