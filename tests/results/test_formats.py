@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 
-import app.results.formats
 from app.errors import InvalidRequest
 from app.results.formats import FORMATS, write_result
 from app.settings import Settings
@@ -61,7 +60,7 @@ def test_document_that_cannot_be_written_keeps_the_old_one(make_result, tmp_path
 def test_overlay_is_rendered_from_the_source(small_result, tmp_path, monkeypatch):
     calls = []
     monkeypatch.setattr(
-        app.results.overlay, "write_overlay", lambda *args, **keywords: calls.append((args, keywords))
+        "app.results.overlay.write_overlay", lambda *args, **keywords: calls.append((args, keywords))
     )
     _write(small_result, tmp_path / "overlay.mp4", "overlay")
     ((args, keywords),) = calls

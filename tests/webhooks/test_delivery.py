@@ -55,7 +55,7 @@ def test_both_secrets_verify_while_one_is_replaced(receive):
         deliver(message(receiver.url()), secrets=(SecretStr(SECRET), SecretStr(OLD_SECRET)))
     _, headers, body = receiver.requests[0]
     for secret in (SECRET, OLD_SECRET):
-        Webhook(secret).verify(body, headers)
+        assert Webhook(secret).verify(body, headers) == json.loads(BODY)
 
 
 def test_receiver_may_be_an_address_with_a_certificate_for_it(receive):
